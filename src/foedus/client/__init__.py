@@ -1,0 +1,1 @@
+"""The Python client: one core without I/O, with a synchronous and an asynchronous face."""

@@ -1,0 +1,77 @@
+"""The question that clauses and local policies answer: may this person run this job at this site?
+
+It has one shape everywhere: at the hub for the agreement's clauses, at the agent for the site's own policy. The Cedar
+schema (``foedus/policy/schema.cedarschema``) describes the same attributes.
+"""
+
+from dataclasses import dataclass
+
+from foedus.core.agreement.model import Site
+from foedus.core.base.ids import ClauseId, PartnerId, ProjectId, SectorId, SiteId, UserId
+from foedus.core.jobs.spec import JobSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applicant:
+    """Who asks, and for which project."""
+
+    user: UserId
+    partner: PartnerId
+    project: ProjectId
+    sector: SectorId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """One job at one site, as policies see it. Every attribute is always present; zero and ``""`` mean "none"."""
+
+    applicant: Applicant
+    site: SiteId
+    site_partner: PartnerId
+    site_country: str
+    guest: bool
+    nodes: int
+    cpus: int
+    gpus: int
+    gpu_model: str
+    memory_mib: int
+    """All memory of the job; 0 where it asks for none."""
+    time_limit_s: int
+    """0 where the job asks for none."""
+    purpose: str
+    datasets: tuple[str, ...]
+    array_tasks: int
+    """1 for a job that is no array."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the policies said to one request, with the clauses that decided."""
+
+    site: SiteId
+    allowed: bool
+    clauses: tuple[ClauseId, ...] = ()
+    """The permitting ones if allowed, the forbidding ones if not; empty if none permits."""
+    fault: str = ""
+    """Why the question could not be evaluated; such a verdict is always a refusal."""
+
+
+def run_request(applicant: Applicant, spec: JobSpec, site: Site) -> RunRequest:
+    """Ask for `spec` at `site`."""
+    asked = spec.resources
+    return RunRequest(
+        applicant=applicant,
+        site=site.id,
+        site_partner=site.partner,
+        site_country=site.country,
+        guest=applicant.partner != site.partner,
+        nodes=asked.nodes,
+        cpus=asked.cpus,
+        gpus=asked.gpus,
+        gpu_model=asked.gpu_model or "",
+        memory_mib=asked.memory,
+        time_limit_s=asked.time_limit or 0,
+        purpose=spec.purpose or "",
+        datasets=spec.datasets,
+        array_tasks=len(spec.array.indices) if spec.array else 1,
+    )

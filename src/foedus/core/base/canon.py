@@ -1,0 +1,66 @@
+"""Canonical bytes: JSON as RFC 8785 (JCS) writes it, for the values that Foedus signs and chains.
+
+Accepted are objects with ASCII keys, arrays, strings without lone surrogates, booleans, null and integers of at
+most 53 bits. Fractions are refused: every figure in the books is a whole number. On this subset the bytes equal
+those of any RFC 8785 implementation.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, cast
+
+from foedus.core.base.ids import Digest
+
+Json: TypeAlias = "None | bool | int | str | Sequence[Json] | Mapping[str, Json]"
+JsonObject: TypeAlias = Mapping[str, Json]
+
+_LARGEST = 2**53 - 1
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def canonical(value: Json) -> bytes:
+    """Return the one byte string that stands for `value`.
+
+    Raises `ValueError` naming the path of the first part that has no canonical form.
+    """
+    _check(value, "$")
+    return _ENCODER.encode(value).encode("utf-8")
+
+
+def sha256(data: bytes) -> Digest:
+    """Return the lower-case hexadecimal SHA-256 of `data`."""
+    return Digest(hashlib.sha256(data).hexdigest())
+
+
+def digest(value: Json) -> Digest:
+    """Return the SHA-256 of the canonical bytes of `value`."""
+    return sha256(canonical(value))
+
+
+def _check(value: object, path: str) -> None:
+    match value:
+        case None | bool():
+            return
+        case int():
+            if abs(value) > _LARGEST:
+                raise ValueError(f"{path}: {value} does not fit in 53 bits")
+        case str():
+            _check_text(value, path)
+        case Mapping():
+            for key, part in cast("Mapping[object, object]", value).items():
+                if not isinstance(key, str) or not key.isascii():
+                    raise ValueError(f"{path}: key {key!r} is not ASCII text")
+                _check(part, f"{path}.{key}")
+        case list() | tuple():
+            for index, part in enumerate(cast("Sequence[object]", value)):
+                _check(part, f"{path}[{index}]")
+        case _:
+            raise ValueError(f"{path}: {type(value).__name__} has no canonical form")
+
+
+def _check_text(text: str, path: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{path}: text holds a lone surrogate at {error.start}") from error

@@ -1,0 +1,1 @@
+"""The books: usage records, hash-chained entries, their verification, and the balance that follows from them."""

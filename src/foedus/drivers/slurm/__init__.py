@@ -1,0 +1,1 @@
+"""Slurm through its commands; one file per command."""

@@ -1,0 +1,1 @@
+"""Cedar: clauses and local policies, always with their schema."""

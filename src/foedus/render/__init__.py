@@ -1,0 +1,1 @@
+"""Books and documents in the formats that others read."""

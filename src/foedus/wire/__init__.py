@@ -1,0 +1,1 @@
+"""Messages between machines: pydantic models, and their conversions to and from the core's types."""
