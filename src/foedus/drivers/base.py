@@ -22,6 +22,8 @@ from foedus.core.jobs.state import Outcome
 from foedus.core.ledger.usage import EnergyMethod
 from foedus.core.placement.capacity import Capacity
 
+NO_MEMORY = Mebibytes(0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
@@ -104,7 +106,7 @@ class Record:
     cpu_seconds: CpuSeconds
     gpus: Mapping[str, int] = field(default_factory=dict[str, int])
     gpu_seconds: Mapping[str, GpuSeconds] = field(default_factory=dict[str, GpuSeconds])
-    memory: Mebibytes = Mebibytes(0)
+    memory: Mebibytes = NO_MEMORY
     energy: Joules | None = None
     energy_method: EnergyMethod | None = None
     node_names: str = ""

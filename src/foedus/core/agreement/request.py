@@ -1,4 +1,4 @@
-"""The question that clauses and local policies answer: may this person run this job at this site?
+"""The question that clauses and local policies answer, which is whether this person may run this job at this site.
 
 It has one shape everywhere: at the hub for the agreement's clauses, at the agent for the site's own policy. The Cedar
 schema (``foedus/policy/schema.cedarschema``) describes the same attributes.

@@ -12,7 +12,7 @@ from typing import TypeAlias, cast
 
 from foedus.core.base.ids import Digest
 
-Json: TypeAlias = "None | bool | int | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
 JsonObject: TypeAlias = Mapping[str, Json]
 
 _LARGEST = 2**53 - 1
