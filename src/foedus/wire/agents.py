@@ -1,0 +1,213 @@
+"""Between an agent and the hub.
+
+Every request is signed by the agent's key (RFC 9421, see `foedus.keys.http`) and carries its epoch and a sequence
+number that only grows, one series per path (``/orders``, ``/reports`` ...).
+
+The exchange is about the board, not about events: the hub says which attempts it wants started and stopped, until the
+agent says that they are; the agent says where every attempt is, until the hub has it. Either side may repeat anything.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from foedus.core.base.ids import Digest, JobId, PartnerId, ProjectId, SectorId, SiteId, UserId
+from foedus.core.jobs.job import StopReason
+from foedus.core.jobs.spec import ArrayTask, JobSpec
+from foedus.core.jobs.state import AttemptState, Outcome
+from foedus.core.placement.capacity import Capacity
+from foedus.wire.ledger import SealView, SignedHead
+from foedus.wire.message import Message, WireObject
+from foedus.wire.times import Time
+
+
+class CodeRequest(Message):
+    """Ask for a single-use enrolment code for a site (office or the site's operator)."""
+
+    site: SiteId
+
+
+class CodeReply(Message):
+    """The code, shown once."""
+
+    code: str
+    site: SiteId
+    expires: Time
+
+
+class EnrolRequest(Message):
+    """An agent introduces its key. ``vouch`` is the partner's signed statement that the key speaks for the site."""
+
+    code: str
+    site: SiteId
+    vouch: WireObject
+    """A DSSE envelope of type ``application/vnd.foedus.site-key+json``."""
+
+
+class EnrolReply(Message):
+    """The agent is known now."""
+
+    site: SiteId
+    hub_key: str
+    entry: int
+    """The ledger entry that records the key."""
+
+
+class HelloRequest(Message):
+    """An agent has started (or been restored) and asks for its epoch."""
+
+    version: str
+    driver: str
+
+
+class BoardItem(Message):
+    """One attempt that the hub believes to be at the site."""
+
+    job: JobId
+    attempt: int
+    state: AttemptState
+    native_id: str
+    order: "StartOrder"
+    """All that an agent whose journal lost it needs to look for it and to report it."""
+
+
+class HelloReply(Message):
+    """The agent's new epoch (older ones are refused from now on), the hub's time, and the hub's board of the site."""
+
+    epoch: int
+    now: Time
+    board: list[BoardItem]
+
+
+class StartOrder(Message):
+    """Start this attempt, if the site's own policy allows it."""
+
+    job: JobId
+    attempt: int
+    user: UserId
+    user_partner: PartnerId
+    project: ProjectId
+    sector: SectorId
+    guest: bool
+    agreement_version: int
+    spec: JobSpec
+    task: ArrayTask | None = None
+    bundle: Digest | None = None
+
+
+class StopOrder(Message):
+    """End this attempt. A recall ends it only if it has not begun to run."""
+
+    job: JobId
+    attempt: int
+    why: StopReason
+
+
+class OrdersRequest(Message):
+    """Ask for orders; the hub answers at once if there are any, else when there are, or after ``wait_s``."""
+
+    wait_s: Annotated[float, Field(ge=0, le=60)] = 20
+    known: list[tuple[JobId, int]] = []
+    """Attempts whose start order the agent has in its journal already but has not reported yet."""
+
+
+class OrdersReply(Message):
+    """What to do. ``head`` is the newest head of the ledger, signed by the hub, for the site to countersign."""
+
+    starts: list[StartOrder]
+    stops: list[StopOrder]
+    head: SignedHead | None
+
+
+class StatusItem(Message):
+    """Where one attempt is."""
+
+    job: JobId
+    attempt: int
+    state: AttemptState
+    native_id: str = ""
+    native_state: str = ""
+    reason: str = ""
+    """The cluster's or the local policy's words."""
+    policy: list[str] = []
+    """For a returned attempt that local policy refused: the ids of the refusing policies (may be empty)."""
+    final: bool = False
+    """For a returned attempt: the site will not take this job later either."""
+    started: Time | None = None
+    ended: Time | None = None
+    outcome: Outcome | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    requeued_as: int | None = None
+    """The site queued the job again; the number of the attempt that follows this one."""
+    outputs: Digest | None = None
+    """Manifest of the declared outputs, once uploaded."""
+
+
+class UsageItem(Message):
+    """A usage record with the site's signature."""
+
+    body: WireObject
+    keyid: str
+    sig: str
+
+
+class ReportRequest(Message):
+    """What changed since the last report that the hub acknowledged; with ``full`` every attempt the site still has."""
+
+    at: Time
+    full: bool = False
+    capacity: Capacity | None = None
+    draining: bool = False
+    statuses: list[StatusItem] = []
+    usages: list[UsageItem] = []
+    seals: list[SealView] = []
+
+
+class ReportItem(Message):
+    """What became of one status or usage record."""
+
+    job: JobId
+    attempt: int
+    accepted: bool
+    """True also for what the hub knew already."""
+    text: str = ""
+
+
+class ReportReply(Message):
+    """Answers in the order of the request: first the statuses, then the usage records."""
+
+    statuses: list[ReportItem]
+    usages: list[ReportItem]
+
+
+class LogPiece(Message):
+    """A stretch of a job's output."""
+
+    job: JobId
+    attempt: int
+    stream: Annotated[str, Field(pattern="^(stdout|stderr)$")]
+    offset: Annotated[int, Field(ge=0)]
+    data: str
+    """Base64."""
+    truncated: bool = False
+    """The job wrote more than the site passes on; this is the last piece."""
+
+
+class LogsRequest(Message):
+    """Output that appeared since the last call."""
+
+    pieces: Annotated[list[LogPiece], Field(max_length=1000)]
+
+
+class LogsReply(Message):
+    """How far the hub has each stream now, in the order of the request: the agent goes on from there."""
+
+    offsets: list[int]
+
+
+class HeadReply(Message):
+    """Entries that lead from a head that the site holds to the newest one."""
+
+    head: SignedHead
+    entries: list[WireObject]
