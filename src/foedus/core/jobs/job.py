@@ -94,6 +94,8 @@ class Job:
     ended: Instant | None = None
     exit_code: int | None = None
     signal: int | None = None
+    held: bool = False
+    """Pending, but for a dependency or for its array's throttle: not to be placed yet."""
     cancel: bool = False
     """Cancelled, but a site still has to say so."""
 
@@ -131,12 +133,3 @@ class Story:
     at: Instant
     kind: StoryKind
     data: JsonObject
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Throttle:
-    """How many tasks of an array run now, against how many may."""
-
-    array: JobId
-    live: int
-    at_once: int
