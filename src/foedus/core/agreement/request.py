@@ -4,11 +4,14 @@ It has one shape everywhere: at the hub for the agreement's clauses, at the agen
 schema (``foedus/policy/schema.cedarschema``) describes the same attributes.
 """
 
+import re
 from dataclasses import dataclass
 
 from foedus.core.agreement.model import Site
 from foedus.core.base.ids import ClauseId, PartnerId, ProjectId, SectorId, SiteId, UserId
 from foedus.core.jobs.spec import JobSpec
+
+_SEPARATORS = re.compile(r"[^0-9a-z]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,20 @@ class RunRequest:
     datasets: tuple[str, ...]
     array_tasks: int
     """1 for a job that is no array."""
+
+    @property
+    def dataset_labels(self) -> tuple[str, ...]:
+        """What the names of the datasets begin with, for clauses on whole families of data; sorted.
+
+        ``il-personal-taxes`` bears the labels ``il``, ``il-personal`` and ``il-personal-taxes``. Capitals count as small
+        letters, and whatever is no letter of a to z or digit as a hyphen, so that another spelling is no way round a
+        clause.
+        """
+        labels: set[str] = set()
+        for name in self.datasets:
+            words = [word for word in _SEPARATORS.split(name.lower()) if word]
+            labels.update("-".join(words[: count + 1]) for count in range(len(words)))
+        return tuple(sorted(labels))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

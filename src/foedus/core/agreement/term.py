@@ -1,0 +1,50 @@
+"""When an agreement holds, and what may follow it."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from foedus.core.agreement.model import Agreement
+from foedus.core.base.errors import Fault
+from foedus.core.base.instant import Instant
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def day_of(now: Instant) -> date:
+    """Return the day in UTC."""
+    return (_EPOCH + timedelta(milliseconds=now)).date()
+
+
+def in_term(agreement: Agreement, now: Instant) -> bool:
+    """Say whether `now` is in the term: from midnight UTC of the first day to the end of the last one."""
+    return agreement.starts <= day_of(now) <= agreement.ends
+
+
+def term_faults(agreement: Agreement, now: Instant) -> tuple[Fault, ...]:
+    """Tell why the agreement does not hold at `now`."""
+    today = day_of(now)
+    if today < agreement.starts:
+        remedy = "wait until then; the version before holds meanwhile"
+        return (Fault(path="starts", fault=f"the term begins on {agreement.starts}, and it is {today}", remedy=remedy),)
+    if today > agreement.ends:
+        remedy = "agree on an amendment with a later end"
+        return (Fault(path="ends", fault=f"the term ended on {agreement.ends}, and it is {today}", remedy=remedy),)
+    return ()
+
+
+def succeeds(old: Agreement, new: Agreement) -> tuple[Fault, ...]:
+    """Tell why `new` is not the next version of `old`; empty if it is."""
+    faults: list[Fault] = []
+    if new.id != old.id:
+        fault = f"{new.id!r} is another alliance than {old.id!r}"
+        faults.append(Fault(path="id", fault=fault, remedy="an amendment keeps the id"))
+    if new.version <= old.version:
+        fault = f"version {new.version} is not newer than version {old.version}, which is in force"
+        faults.append(Fault(path="version", fault=fault, remedy=f"an amendment has version {old.version + 1}"))
+    elif new.version > old.version + 1:
+        fault = f"version {new.version} does not follow version {old.version}, which is in force"
+        faults.append(Fault(path="version", fault=fault, remedy=f"bring version {old.version + 1} into force first"))
+    elif new.previous != old.digest:
+        fault = f"names {new.previous}, but version {old.version} in force has {old.digest}"
+        remedy = "amend the version that is in force (`foedus agreement amend`)"
+        faults.append(Fault(path="previous", fault=fault, remedy=remedy))
+    return tuple(faults)
