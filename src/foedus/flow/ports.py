@@ -222,6 +222,14 @@ class Attempts(Protocol):
         """Change one, if its state allows it."""
         ...
 
+    def offer(self, attempts: Sequence[tuple[JobId, int]], at: Instant) -> None:
+        """Note that these were given to the agent, where that was not noted before."""
+        ...
+
+    def withdraw(self, job: JobId, number: int, reason: str) -> bool:
+        """Return a bound attempt that was never given to its agent; false if it was."""
+        ...
+
     def ask_stop(self, job: JobId, number: int, why: StopReason) -> bool:
         """Ask for the end of a live attempt; a cancel overrides a recall, never the reverse."""
         ...

@@ -113,6 +113,8 @@ class Attempt:
     """Epoch of the agent that took it; 0 before."""
     native_id: str
     bound: Instant
+    offered: Instant | None = None
+    """When it was first given to the agent. From then on only the agent can say that it does not have it."""
     handed: Instant | None = None
     started: Instant | None = None
     ended: Instant | None = None
