@@ -39,24 +39,26 @@ def digest(value: Json) -> Digest:
 
 
 def _check(value: object, path: str) -> None:
-    match value:
-        case None | bool():
-            return
-        case int():
-            if abs(value) > _LARGEST:
-                raise ValueError(f"{path}: {value} does not fit in 53 bits")
-        case str():
+    if isinstance(value, str):
+        if not value.isascii():
             _check_text(value, path)
-        case Mapping():
-            for key, part in cast("Mapping[object, object]", value).items():
-                if not isinstance(key, str) or not key.isascii():
-                    raise ValueError(f"{path}: key {key!r} is not ASCII text")
-                _check(part, f"{path}.{key}")
-        case list() | tuple():
-            for index, part in enumerate(cast("Sequence[object]", value)):
-                _check(part, f"{path}[{index}]")
-        case _:
-            raise ValueError(f"{path}: {type(value).__name__} has no canonical form")
+    elif isinstance(value, int):
+        if not -_LARGEST <= value <= _LARGEST:
+            raise ValueError(f"{path}: {value} does not fit in 53 bits")
+    elif isinstance(value, Mapping):
+        _check_members(cast("Mapping[object, object]", value), path)
+    elif isinstance(value, list | tuple):
+        for index, part in enumerate(cast("Sequence[object]", value)):
+            _check(part, f"{path}[{index}]")
+    elif value is not None:
+        raise ValueError(f"{path}: {type(value).__name__} has no canonical form")
+
+
+def _check_members(value: Mapping[object, object], path: str) -> None:
+    for key, part in value.items():
+        if not isinstance(key, str) or not key.isascii():
+            raise ValueError(f"{path}: key {key!r} is not ASCII text")
+        _check(part, f"{path}.{key}")
 
 
 def _check_text(text: str, path: str) -> None:

@@ -111,7 +111,7 @@ def entry_from_json(found: object, path: str = "entry") -> Entry:
     if not isinstance(found, Mapping):
         raise BadInput(_fault(path, "is not an object"))
     parts = cast("Mapping[str, object]", found)
-    faults = member_faults(parts, _CHECKS, path, _REMEDY)
+    faults = member_faults(parts, ENTRY_CHECKS, path, _REMEDY)
     signatures = _signatures(parts.get("signatures"), f"{path}.signatures", faults)
     if faults:
         raise BadInput(*faults)
@@ -149,7 +149,7 @@ def _fault(path: str, fault: str) -> Fault:
 
 
 _REMEDY: Final = "ask for the entry again, and compare it with another partner's copy"
-_CHECKS: Final[dict[str, Check]] = {
+ENTRY_CHECKS: Final[dict[str, Check]] = {
     "at": time,
     "body": an_object,
     "hash": digest,
@@ -158,3 +158,4 @@ _CHECKS: Final[dict[str, Check]] = {
     "seq": from_one,
     "signatures": a_list,
 }
+"""Members of an entry, and what they must look like."""

@@ -62,6 +62,16 @@ def text(value: object) -> str | None:
     return f"is not a line of 1 to {_LONGEST_TEXT} printable characters"
 
 
+def a_text_file(value: object) -> str | None:
+    """Want the text of a file."""
+    return None if isinstance(value, str) and value else "is not the text of a file"
+
+
+def whole(value: object) -> str | None:
+    """Want a whole number, negative ones included."""
+    return None if type(value) is int and abs(value) <= LARGEST else f"{value!r} is not a whole number"
+
+
 def count(value: object) -> str | None:
     """Want a whole number from 0."""
     if type(value) is int and 0 <= value <= LARGEST:
@@ -81,6 +91,11 @@ def time(value: object) -> str | None:
     if exact_instant(value) is not None:
         return None
     return f"{value!r} is not a UTC time such as 2026-11-23T08:00:00Z"
+
+
+def anything(_value: object) -> None:
+    """Want nothing in particular: it was looked at before."""
+    return
 
 
 def an_object(value: object) -> str | None:

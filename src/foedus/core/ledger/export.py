@@ -1,0 +1,50 @@
+"""Writes the ledger as a file that anyone can verify: see ``docs/reference/ledger-format.md``."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from foedus.core.base.canon import Json, canonical
+from foedus.core.base.dsse import Signature, Signer, sign
+from foedus.core.base.ids import AllianceId, Digest, SiteId
+from foedus.core.ledger.chain import Head, Seal, head_of, sign_head
+from foedus.core.ledger.entry import Entry
+from foedus.core.ledger.lines import EXPORT_TYPE, FORMAT, trailer_payload
+
+
+def export(alliance: AllianceId, entries: Iterable[Entry], seals: Iterable[Seal], signer: Signer) -> Iterator[bytes]:
+    """Write all entries from the first on, line by line; `signer` is the hub's.
+
+    Each seal comes right after the entry that it seals. Seals of entries that are not written are left out. Needs
+    at least one entry; memory does not grow with their number.
+    """
+    so_far = hashlib.sha256()
+    newest: Entry | None = None
+    for line, entry in _lines(alliance, entries, seals):
+        so_far.update(line)
+        newest = entry or newest
+        yield line
+    if newest is None:
+        raise ValueError("a ledger without entries cannot be exported")
+    head = head_of(alliance, newest)
+    body = Digest(so_far.hexdigest())
+    signature = sign(signer, EXPORT_TYPE, trailer_payload(head, body))
+    trailer: dict[str, Json] = {**head.json(), "body": body, "kind": "trailer", "signatures": [signature.json()]}
+    yield canonical(trailer) + b"\n"
+
+
+def seal(signer: Signer, site: SiteId, head: Head, countersignature: Signature) -> Seal:
+    """Put the hub's signature beside a site's: both under the same head."""
+    return Seal(site=site, head=head, hub=sign_head(signer, head), countersignature=countersignature)
+
+
+def _lines(
+    alliance: AllianceId, entries: Iterable[Entry], seals: Iterable[Seal]
+) -> Iterator[tuple[bytes, Entry | None]]:
+    yield canonical({"alliance": alliance, "format": FORMAT}) + b"\n", None
+    waiting: dict[int, list[Seal]] = {}
+    for one in sorted(seals, key=lambda found: found.site):
+        waiting.setdefault(one.head.seq, []).append(one)
+    for entry in entries:
+        yield entry.line(), entry
+        for one in waiting.pop(entry.seq, ()):
+            yield one.line(), None

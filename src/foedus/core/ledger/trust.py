@@ -1,0 +1,176 @@
+"""Who may sign what: the agreement in force, the partners' keys, and the keys that they vouch for.
+
+All of it follows from the ledger's own entries and one agreement that the reader trusts: the versions before it are
+pinned by its chain of digests, the versions after it by the signatures of the partners of the version before.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import cast
+
+from foedus.core.agreement.model import Agreement
+from foedus.core.agreement.read import read
+from foedus.core.base.canon import sha256
+from foedus.core.base.errors import BadInput, TooLarge
+from foedus.core.base.ids import PartnerId, SiteId
+from foedus.core.base.instant import Instant, iso
+from foedus.core.ledger.entry import Kind
+from foedus.core.ledger.lines import EntrySeen, UsageFacts
+from foedus.core.ledger.times import exact_instant
+
+
+class Trust:
+    """Grows with each entry; every question answers with sentences, one per fault."""
+
+    def __init__(self, trusted: Agreement) -> None:
+        self._trusted = trusted
+        self._versions: dict[int, Agreement] = {}
+        self._newest: Agreement | None = None
+        self._met = False
+        self._keys: dict[SiteId, dict[str, Instant]] = {}
+        self._revoked: set[str] = set()
+
+    @property
+    def version(self) -> int:
+        """The version in force; 0 before the first."""
+        return self._newest.version if self._newest else 0
+
+    @property
+    def hub_key(self) -> str | None:
+        """The key that signs heads under the agreement in force."""
+        return self._newest.hub_key if self._newest else None
+
+    def missing(self) -> list[str]:
+        """Say so if the agreement that the reader trusts never came into force in this ledger."""
+        if self._met:
+            return []
+        return [f"version {self._trusted.version} of the agreement, as given, is not in this ledger"]
+
+    def learn(self, entry: EntrySeen) -> list[str]:
+        """Take in an entry that is no usage record."""
+        if entry.body is None:
+            return []
+        body = cast("Mapping[str, object]", entry.body)
+        if entry.kind is Kind.AGREEMENT:
+            return self._amend(str(body["text"]).encode("utf-8"), str(body["digest"]), entry.signers)
+        if self._newest is None:
+            return ["no agreement is in force yet"]
+        faults = _alliance(str(body["alliance"]), self._newest)
+        match entry.kind:
+            case Kind.SITE_KEY:
+                return faults + self._vouch(body, entry.signers)
+            case Kind.SITE_KEY_REVOKED:
+                return faults + self._revoke(body, entry.signers)
+            case _:
+                return faults + self._decide(entry.signers)
+
+    def usage_faults(self, usage: UsageFacts, signers: Sequence[str], at: Instant) -> list[str]:
+        """Say what is wrong with who signed a usage record, and for whom."""
+        agreement = self._versions.get(usage.version)
+        if agreement is None:
+            return [f"version {usage.version} of the agreement was not in force when this was booked"]
+        faults = _alliance(usage.alliance, agreement)
+        site = agreement.site(usage.site)
+        if site is None:
+            faults.append(f"{usage.site} is no site of the agreement")
+        elif site.partner != usage.site_partner:
+            faults.append(f"site {usage.site} is {site.partner}'s, not {usage.site_partner}'s")
+        if agreement.partner(usage.user_partner) is None:
+            faults.append(f"{usage.user_partner} is no partner of the agreement")
+        return faults + self._site_signed(usage.site, signers, at)
+
+    def seal_faults(self, site: SiteId, signers: Sequence[str], at: Instant) -> list[str]:
+        """Say what is wrong with the two signatures of a seal."""
+        theirs = [signer for signer in signers if signer != self.hub_key]
+        faults = [] if len(theirs) < len(signers) else ["the hub did not sign this head"]
+        return faults + self._site_signed(site, theirs, at)
+
+    def _amend(self, file: bytes, stated: str, signers: Collection[str]) -> list[str]:
+        if sha256(file) != stated:
+            return ["the digest is not that of the agreement's text"]
+        try:
+            agreement = read(file)
+        except BadInput as error:
+            return [f"the agreement is unsound: {fault.path} {fault.fault}" for fault in error.faults]
+        except TooLarge as error:
+            return [f"the agreement is unsound: {error}"]
+        faults = _succession(self._newest, agreement)
+        before = self._newest.partners if self._newest else ()
+        unsigned = {
+            f"{partner.id} did not sign version {agreement.version} of the agreement": None
+            for partner in (*agreement.partners, *before)
+            if partner.key not in signers
+        }
+        faults.extend(unsigned)
+        if agreement.id != self._trusted.id:
+            faults.append(f"the agreement is of alliance {agreement.id}, not of {self._trusted.id}")
+        if agreement.version == self._trusted.version:
+            if agreement.digest != self._trusted.digest:
+                faults.append(f"version {agreement.version} of the agreement differs from the one given")
+            self._met = True
+        self._versions[agreement.version] = agreement
+        self._newest = agreement
+        return faults
+
+    def _vouch(self, body: Mapping[str, object], signers: Sequence[str]) -> list[str]:
+        site, key = SiteId(str(body["site"])), str(body["key"])
+        faults = self._partner_signed(site, signers)
+        if key in self._revoked:
+            faults.append(f"{key} was revoked and cannot come back")
+        owner = next((other for other, keys in self._keys.items() if key in keys and other != site), None)
+        if owner is not None:
+            faults.append(f"{key} is already the key of site {owner}")
+        if not faults:
+            self._keys.setdefault(site, {})[key] = cast("Instant", exact_instant(body["not_before"]))
+        return faults
+
+    def _revoke(self, body: Mapping[str, object], signers: Sequence[str]) -> list[str]:
+        site, key = SiteId(str(body["site"])), str(body["key"])
+        faults = self._partner_signed(site, signers)
+        if key not in self._keys.get(site, {}):
+            faults.append(f"{key} is not a key of site {site}")
+        if not faults:
+            self._revoked.add(key)
+            del self._keys[site][key]
+        return faults
+
+    def _decide(self, signers: Sequence[str]) -> list[str]:
+        agreement = cast("Agreement", self._newest)
+        allowed = {agreement.hub_key, *(partner.key for partner in agreement.partners)}
+        if signers and allowed.issuperset(signers):
+            return []
+        return ["is not signed by the hub or a partner alone"]
+
+    def _partner_signed(self, site_id: SiteId, signers: Sequence[str]) -> list[str]:
+        agreement = cast("Agreement", self._newest)
+        site = agreement.site(site_id)
+        if site is None:
+            return [f"{site_id} is no site of the agreement"]
+        key = cast("str", _key_of(agreement, site.partner))
+        return [] if list(signers) == [key] else [f"is not signed by {site.partner}, whose site {site_id} is, alone"]
+
+    def _site_signed(self, site: SiteId, signers: Sequence[str], at: Instant) -> list[str]:
+        keys = self._keys.get(site, {})
+        if len(signers) != 1 or signers[0] not in keys:
+            return [f"is not signed with a key that stands for site {site}, alone"]
+        if at < keys[signers[0]]:
+            return [f"the key of site {site} counts only from {iso(keys[signers[0]])}"]
+        return []
+
+
+def _alliance(found: str, agreement: Agreement) -> list[str]:
+    return [] if found == agreement.id else [f"is of alliance {found}, not of {agreement.id}"]
+
+
+def _key_of(agreement: Agreement, partner_id: PartnerId) -> str | None:
+    partner = agreement.partner(partner_id)
+    return partner.key if partner else None
+
+
+def _succession(before: Agreement | None, after: Agreement) -> list[str]:
+    version, digest = (before.version, before.digest) if before else (0, None)
+    faults: list[str] = []
+    if after.version != version + 1:
+        faults.append(f"version {after.version} of the agreement follows version {version}")
+    if after.previous != digest:
+        faults.append(f"version {after.version} of the agreement does not name the digest of the one before it")
+    return faults
