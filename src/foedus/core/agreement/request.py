@@ -50,7 +50,7 @@ class RunRequest:
     def dataset_labels(self) -> tuple[str, ...]:
         """What the names of the datasets begin with, for clauses on whole families of data; sorted.
 
-        ``il-personal-taxes`` bears the labels ``il``, ``il-personal`` and ``il-personal-taxes``. Capitals count as small
+        ``il-tax-2025`` bears the labels ``il``, ``il-tax`` and ``il-tax-2025``. Capitals count as small
         letters, and whatever is no letter of a to z or digit as a hyphen, so that another spelling is no way round a
         clause.
         """
