@@ -1,0 +1,331 @@
+"""The asynchronous face of the client: the same words as the synchronous one, awaited."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar, cast
+
+import httpx2
+
+from foedus.client import alliance, flows, jobs, transfers
+from foedus.client.address import base_url, on_this_machine
+from foedus.client.calls import Call
+from foedus.client.files import SinkFile
+from foedus.client.flows import Waited
+from foedus.client.http import heard, lost, wanted
+from foedus.client.jobs import Filter, LogChunk
+from foedus.client.retry import Means, Retry, exchange
+from foedus.client.steps import Answer, Item, Lost, Pause, Send, Step, Steps, Stream, Work
+from foedus.client.transfers import Progress, quiet
+from foedus.core.base.ids import Digest
+from foedus.wire.agents import CodeReply
+from foedus.wire.alliance import (
+    AgreementView,
+    NewTokenView,
+    ProjectView,
+    SiteView,
+    TokenView,
+    UserView,
+    WhoView,
+)
+from foedus.wire.files import Manifest
+from foedus.wire.jobs import CancelReply, JobPage, JobView, StatusReply, Submission, SubmittedView, WhyView
+from foedus.wire.ledger import BalanceView, EntryPage, SignedHead
+from foedus.wire.message import WireObject
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """Talks to a hub; see `foedus.client.Client`, whose words these are. Files are read and written in threads.
+
+    >>> async with AsyncClient("https://hub.example.org", token) as foedus:  # doctest: +SKIP
+    ...     job = await foedus.submit(script, overrides=["--time=1:00:00"])
+    ...     async for chunk in foedus.logs(job.id, follow=True):
+    ...         print(chunk.data)
+    """
+
+    def __init__(
+        self,
+        hub: str,
+        token: str,
+        *,
+        retry: Retry | None = None,
+        plain: bool = False,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        means: Means | None = None,
+    ) -> None:
+        self._means = means or Means(hub=hub, retry=retry or Retry())
+        self._sleep = sleep
+        self._http = httpx2.AsyncClient(
+            base_url=base_url(hub, plain=plain),
+            headers={"Authorization": f"Bearer {token}"},
+            transport=transport,
+            trust_env=not on_this_machine(hub),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    # jobs
+
+    async def submit(
+        self,
+        script: str,
+        *,
+        overrides: Sequence[str] = (),
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        bundle: str | None = None,
+        key: str | None = None,
+    ) -> SubmittedView:
+        """Submit one script, as sbatch would get it; a refusal is an answer (``state``, ``reasons``), no error."""
+        one = jobs.submission(script, overrides=overrides, arguments=arguments, environment=environment, bundle=bundle)
+        return (await self.submit_many([one], key=key))[0]
+
+    async def submit_many(
+        self, submissions: Sequence[Submission], *, key: str | None = None
+    ) -> tuple[SubmittedView, ...]:
+        """Submit up to 1000 scripts: all are taken or none."""
+        return tuple((await self._do(jobs.submit(submissions), key)).jobs)
+
+    async def status(self, ids: Sequence[str]) -> StatusReply:
+        """Ask where jobs are; ids that are absent, or not yours to see, are listed apart."""
+        return await self._run(flows.status(ids, self._means))
+
+    async def get(self, job: str, *, wait_s: float = 0) -> JobView:
+        """Return one job; with `wait_s` (at most 60), when it has ended or after so many seconds."""
+        return await self._do(jobs.get(job, wait_s))
+
+    async def wait(self, ids: Sequence[str], *, timeout_s: float | None = None) -> tuple[JobView, ...]:
+        """Wait until all have ended, or time is up, and return where they are; raises `NotFound` if one is absent."""
+        return await self._run(flows.wait(ids, timeout_s, self._means))
+
+    def waiting(self, ids: Sequence[str], *, timeout_s: float | None = None) -> AsyncIterator[Waited]:
+        """Like `wait`, telling how far the jobs are on the way."""
+        return self._stream(flows.waiting(ids, timeout_s, self._means))
+
+    async def cancel(self, ids: Sequence[str], *, key: str | None = None) -> CancelReply:
+        """Cancel jobs, tasks or whole arrays."""
+        return await self._do(jobs.cancel(ids), key)
+
+    async def list(
+        self, which: Filter | None = None, *, cursor: str | None = None, limit: int | None = None
+    ) -> JobPage:
+        """Return one page of jobs, newest first."""
+        return await self._do(jobs.page(which or Filter(), cursor, limit))
+
+    def iter(self, which: Filter | None = None, *, page_size: int | None = None) -> AsyncIterator[JobView]:
+        """Go through all jobs, newest first, page by page."""
+        return self._stream(flows.each_job(which or Filter(), self._means, page_size))
+
+    async def why(self, job: str) -> WhyView:
+        """Return the whole story of a job."""
+        return await self._do(jobs.why(job))
+
+    async def script(self, job: str) -> str:
+        """Return the script as it was submitted."""
+        return await self._do(jobs.script(job))
+
+    async def log(
+        self,
+        job: str,
+        stream: str = "stdout",
+        *,
+        attempt: int | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        wait_s: float = 0,
+    ) -> LogChunk:
+        """Return one stretch of what an attempt (the newest) wrote to ``stdout`` or ``stderr``."""
+        return await self._do(jobs.log(job, stream, attempt=attempt, offset=offset, limit=limit, wait_s=wait_s))
+
+    def logs(
+        self, job: str, stream: str = "stdout", *, attempt: int | None = None, follow: bool = False
+    ) -> AsyncIterator[LogChunk]:
+        """Go through what an attempt wrote; with `follow`, until the job is over, through its later attempts too."""
+        return self._stream(flows.output(job, stream, attempt, self._means, follow=follow))
+
+    async def outputs(self, job: str, *, attempt: int | None = None) -> Manifest:
+        """Return the list of files that came back; raises `NotFound` while there is none."""
+        return await self._do(jobs.outputs(job, attempt))
+
+    async def fetch(
+        self, job: str, folder: str | Path, *, attempt: int | None = None, progress: Progress = quiet
+    ) -> Manifest:
+        """Fetch the files that came back into a folder; goes on where an earlier call stopped, checks every hash."""
+        return await self._run(transfers.fetch(job, attempt, Path(folder), self._means, progress))
+
+    async def upload(
+        self, project: str, patterns: Sequence[str], *, root: str | Path = ".", progress: Progress = quiet
+    ) -> Digest:
+        """Send files below `root` for jobs of the project, and return the bundle's name for `submit`."""
+        return await self._run(transfers.upload(project, Path(root), patterns, self._means, progress))
+
+    # the alliance
+
+    async def whoami(self) -> WhoView:
+        """Return whom the token speaks for."""
+        return await self._do(alliance.whoami())
+
+    async def projects(self) -> tuple[ProjectView, ...]:
+        """Return the projects that you may see, with their budgets."""
+        return tuple((await self._do(alliance.projects())).projects)
+
+    async def project(self, name: str) -> ProjectView:
+        """Return one project."""
+        return await self._do(alliance.project(name))
+
+    async def open_project(
+        self, name: str, *, title: str, sector: str, lead: str, key: str | None = None
+    ) -> ProjectView:
+        """Open a project (office)."""
+        return await self._do(alliance.open_project(name, title=title, sector=sector, lead=lead), key)
+
+    async def add_member(self, project: str, user: str, *, role: str = "member") -> ProjectView:
+        """Add a member, or change their part (office, or the project's lead)."""
+        return await self._do(alliance.add_member(project, user, role))
+
+    async def grant(self, project: str, gpu_hours: int, *, reason: str = "", key: str | None = None) -> ProjectView:
+        """Add GPU-hours to a project's allocation (office); a negative number takes back."""
+        return await self._do(alliance.grant(project, gpu_hours, reason), key)
+
+    async def sites(self) -> tuple[SiteView, ...]:
+        """Return the sites, with what they say of themselves."""
+        return tuple((await self._do(alliance.sites())).sites)
+
+    async def enrolment_code(self, site: str, *, key: str | None = None) -> CodeReply:
+        """Make a single-use code with which the site's agent introduces its key."""
+        return await self._do(alliance.enrolment_code(site), key)
+
+    async def revoke_site(self, site: str) -> None:
+        """Revoke the key of the site's agent: the hub takes nothing from it any more."""
+        await self._do(alliance.revoke_site(site))
+
+    async def agreement(self) -> AgreementView:
+        """Return the agreement in force, as it was signed."""
+        return await self._do(alliance.agreement())
+
+    async def enforce(self, text: str, signatures: Mapping[str, WireObject]) -> AgreementView:
+        """Put an agreement in force (office): its file, and every partner's signature."""
+        return await self._do(alliance.enforce(text, signatures))
+
+    async def users(self) -> tuple[UserView, ...]:
+        """Return the people of the alliance."""
+        return tuple((await self._do(alliance.users())).users)
+
+    async def add_user(
+        self, user: str, *, partner: str, name: str = "", role: str = "user", key: str | None = None
+    ) -> UserView:
+        """Make a person known (office)."""
+        return await self._do(alliance.add_user(user, partner=partner, name=name, role=role), key)
+
+    async def tokens(self) -> tuple[TokenView, ...]:
+        """Return your tokens, without their secrets."""
+        return tuple((await self._do(alliance.tokens())).tokens)
+
+    async def create_token(
+        self,
+        *,
+        user: str | None = None,
+        scope: str = "submit",
+        project: str | None = None,
+        days: int = 30,
+        label: str = "",
+        key: str | None = None,
+    ) -> NewTokenView:
+        """Make a token: for yourself, or (office) for `user`. Its secret is in this answer only."""
+        return await self._do(
+            alliance.create_token(user=user, scope=scope, project=project, days=days, label=label), key
+        )
+
+    async def revoke_token(self, token: str) -> None:
+        """Revoke a token by its id."""
+        await self._do(alliance.revoke_token(token))
+
+    # the books
+
+    async def balance(self, period: str | None = None) -> BalanceView:
+        """Return what each partner pledged, gave and took, in GPU-seconds; `period` is like 2026-11, 2026-Q4, 2026."""
+        return await self._do(alliance.balance(period))
+
+    async def ledger_head(self) -> SignedHead:
+        """Return the newest head of the ledger, signed by the hub."""
+        return await self._do(alliance.ledger_head())
+
+    async def ledger_entries(self, start: int = 1, limit: int = 500) -> EntryPage:
+        """Return entries from number `start` on."""
+        return await self._do(alliance.ledger_entries(start, limit))
+
+    def iter_ledger(self, start: int = 1, *, page_size: int = 500) -> AsyncIterator[WireObject]:
+        """Go through the entries from number `start` on."""
+        return self._stream(flows.each_entry(start, self._means, page_size))
+
+    async def ledger_export(self, file: str | Path) -> Path:
+        """Write the whole book to a file that ``foedus ledger verify`` reads; the file appears when it is whole."""
+        with SinkFile(Path(file)) as sink:
+            await self._run(exchange(alliance.ledger_export(), self._means, sink=sink))
+        return sink.path
+
+    # doing the steps
+
+    async def _do(self, call: Call[R], key: str | None = None) -> R:
+        return await self._run(exchange(call, self._means, key=key))
+
+    async def _run(self, steps: Steps[R]) -> R:
+        came: object = None
+        try:
+            while True:
+                came = await self._step(steps.send(came))
+        except StopIteration as stop:
+            return cast("R", stop.value)
+        finally:
+            steps.close()
+
+    async def _stream(self, steps: Stream[T]) -> AsyncIterator[T]:
+        came: object = None
+        try:
+            while True:
+                step = steps.send(came)
+                came = None
+                if isinstance(step, Item):
+                    yield step.value
+                else:
+                    came = await self._step(step)
+        except StopIteration:
+            return
+        finally:
+            steps.close()
+
+    async def _step(self, step: Step) -> object:
+        match step:
+            case Send():
+                return await self._send(step)
+            case Pause(seconds=seconds):
+                return await self._sleep(seconds)
+            case Work(task=task):
+                return await asyncio.to_thread(task)
+
+    async def _send(self, step: Send) -> Answer | Lost:
+        try:
+            async with self._http.stream(**wanted(step)) as response:
+                if step.sink is None or not response.is_success:
+                    return heard(response, await response.aread())
+                step.sink.restart()
+                async for data in response.aiter_bytes():
+                    step.sink.write(data)
+                return heard(response, b"")
+        except httpx2.RequestError as error:
+            return lost(error)
