@@ -10,13 +10,16 @@ from typing import cast
 
 from foedus.core.agreement.model import Agreement
 from foedus.core.agreement.tables import key_fault
-from foedus.core.base.canon import canonical
+from foedus.core.base.canon import Json, canonical
 from foedus.core.base.dsse import Envelope, Signer, Verifier, sign, signed_by
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import AllianceId, SiteId
-from foedus.core.base.instant import Instant, iso, parse_iso
+from foedus.core.base.instant import Instant, after, iso, parse_iso
 
 PAYLOAD_TYPE = "application/vnd.foedus.site-key+json"
+CLOCK_SLACK = 120
+"""Seconds that the partner's clock may be ahead of the hub's."""
+
 _REMEDY = "ask the site's partner for a new statement (`foedus agreement vouch`)"
 
 
@@ -29,11 +32,13 @@ class Vouch:
     key: str
     not_before: Instant
 
+    def body(self) -> dict[str, Json]:
+        """Return the statement as an object: what the ledger books."""
+        return {"alliance": self.alliance, "site": self.site, "key": self.key, "not_before": iso(self.not_before)}
+
     def payload(self) -> bytes:
         """Return what is signed."""
-        return canonical(
-            {"alliance": self.alliance, "site": self.site, "key": self.key, "not_before": iso(self.not_before)}
-        )
+        return canonical(self.body())
 
 
 def make(signer: Signer, vouch: Vouch) -> Envelope:
@@ -57,7 +62,7 @@ def verify(envelope: Envelope, agreement: Agreement, now: Instant, verifier: Ver
         faults.append(_fault("site", f"{vouch.site!r} is no site of the agreement"))
     elif not signed_by(verifier, partner.key, PAYLOAD_TYPE, envelope.payload, envelope.signatures):
         faults.append(_fault("signature", f"is not made with the key of {partner.id}, to whom {vouch.site} belongs"))
-    if now < vouch.not_before:
+    if after(now, CLOCK_SLACK) < vouch.not_before:
         faults.append(_fault("not_before", f"is {iso(vouch.not_before)}, and it is {iso(now)}"))
     if faults:
         raise BadInput(*faults)
