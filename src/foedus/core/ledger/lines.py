@@ -133,9 +133,10 @@ def _other(parts: dict[str, object], line: bytes, check: Verifier) -> Seen:
     if kind == "trailer":
         return _trailer(parts, check, faults)
     if parts.keys() == {"alliance", "format"}:
+        alliance = parts["alliance"]
         if parts["format"] != FORMAT:
             faults.append(f"the format is {parts['format']!r}, not {FORMAT!r}")
-        return HeaderSeen(str(parts["alliance"]), tuple(faults))
+        return HeaderSeen(alliance if isinstance(alliance, str) else "", tuple(faults))
     return BrokenSeen(("is neither header, entry, seal nor trailer",))
 
 

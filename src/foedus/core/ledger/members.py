@@ -18,6 +18,7 @@ LARGEST: Final = 2**53 - 1
 """The largest whole number that every JSON reader keeps exactly."""
 KEY: Final = re.compile(r"ed25519:[0-9a-f]{64}")
 _LONGEST_TEXT = 500
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def member_faults(parts: Mapping[str, object], checks: Mapping[str, Check], path: str, remedy: str) -> list[Fault]:
@@ -57,9 +58,9 @@ def key(value: object) -> str | None:
 
 def text(value: object) -> str | None:
     """Want a sentence: some text on one line."""
-    if isinstance(value, str) and 1 <= len(value) <= _LONGEST_TEXT and value.isprintable():
+    if isinstance(value, str) and 1 <= len(value) <= _LONGEST_TEXT and not _UNSEEN.search(value):
         return None
-    return f"is not a line of 1 to {_LONGEST_TEXT} printable characters"
+    return f"is not a line of 1 to {_LONGEST_TEXT} characters without controls"
 
 
 def a_text_file(value: object) -> str | None:

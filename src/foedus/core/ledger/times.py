@@ -5,7 +5,9 @@ from typing import Final
 
 from foedus.core.base.instant import Instant, parse_iso
 
-_SPELLING: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.(?!000)[0-9]{3})?Z")
+_SPELLING: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.(?!000)[0-9]{3})?Z"
+)
 
 
 def exact_instant(text: object) -> Instant | None:

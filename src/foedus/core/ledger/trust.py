@@ -9,6 +9,7 @@ from typing import cast
 
 from foedus.core.agreement.model import Agreement
 from foedus.core.agreement.read import read
+from foedus.core.agreement.signatures import needed
 from foedus.core.base.canon import sha256
 from foedus.core.base.errors import BadInput, TooLarge
 from foedus.core.base.ids import PartnerId, SiteId
@@ -94,13 +95,11 @@ class Trust:
         except TooLarge as error:
             return [f"the agreement is unsound: {error}"]
         faults = _succession(self._newest, agreement)
-        before = self._newest.partners if self._newest else ()
-        unsigned = {
-            f"{partner.id} did not sign version {agreement.version} of the agreement": None
-            for partner in (*agreement.partners, *before)
-            if partner.key not in signers
-        }
-        faults.extend(unsigned)
+        faults.extend(
+            f"{partner} did not sign version {agreement.version} of the agreement with {key}"
+            for partner, key in needed(agreement, self._newest)
+            if key not in signers
+        )
         if agreement.id != self._trusted.id:
             faults.append(f"the agreement is of alliance {agreement.id}, not of {self._trusted.id}")
         if agreement.version == self._trusted.version:
@@ -116,7 +115,7 @@ class Trust:
         faults = self._partner_signed(site, signers)
         if key in self._revoked:
             faults.append(f"{key} was revoked and cannot come back")
-        owner = next((other for other, keys in self._keys.items() if key in keys and other != site), None)
+        owner = next((other for other, keys in self._keys.items() if key in keys), None)
         if owner is not None:
             faults.append(f"{key} is already the key of site {owner}")
         if not faults:
