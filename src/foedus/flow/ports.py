@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from foedus.core.agreement.request import RunRequest, Verdict
+from foedus.core.base.canon import JsonObject
 from foedus.core.base.dsse import Signature
 from foedus.core.base.ids import Digest, JobId, PartnerId, ProjectId, SectorId, SiteId, UserId
 from foedus.core.base.instant import Instant
@@ -265,7 +266,7 @@ class Ledger(Protocol):
     def append(
         self,
         kind: Kind,
-        body: Mapping[str, object],
+        body: JsonObject,
         signatures: Sequence[Signature],
         at: Instant,
         *,
@@ -471,7 +472,7 @@ class AgreementRecord:
     version: int
     digest: Digest
     text: bytes
-    envelopes: Mapping[PartnerId, Mapping[str, object]]
+    envelopes: Mapping[PartnerId, JsonObject]
     entry: int
 
 

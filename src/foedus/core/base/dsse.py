@@ -48,6 +48,11 @@ class Signature:
         """Return its JSON form."""
         return {"keyid": self.keyid, "sig": self.sig}
 
+    @property
+    def raw(self) -> bytes:
+        """The signature's bytes; raises `ValueError` if it is not spelled canonically."""
+        return unbase64(self.sig)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
@@ -126,7 +131,7 @@ def signed_by(verify: Verifier, key: str, payload_type: str, payload: bytes, sig
         if signature.keyid != key:
             continue
         try:
-            raw = unbase64(signature.sig)
+            raw = signature.raw
         except ValueError:
             continue
         if verify(key, message, raw):

@@ -26,7 +26,6 @@ class StoryKind(StrEnum):
     SUBMITTED = "submitted"
     ADMITTED = "admitted"
     REFUSED = "refused"
-    WAITS = "waits"
     BOUND = "bound"
     RETURNED = "returned"
     HANDED_OVER = "handed-over"

@@ -1,0 +1,83 @@
+"""The books as others see them: signed heads, countersignatures, the export, the balance."""
+
+from collections.abc import Iterator, Sequence
+
+from foedus.core.agreement.model import Agreement
+from foedus.core.base.canon import JsonObject
+from foedus.core.base.dsse import Signature, Signer, Verifier
+from foedus.core.base.errors import NotFound
+from foedus.core.base.ids import SiteId
+from foedus.core.ledger.chain import Head, head_signed_by, sign_head
+from foedus.core.ledger.entry import Entry
+from foedus.core.ledger.export import export, seal
+from foedus.flow.orders import enrolled
+from foedus.flow.ports import SealRecord, Transaction
+from foedus.wire.agents import HeadReply
+from foedus.wire.ledger import SealView, SignedHead
+
+_MOST_SINCE = 2000
+"""Most entries that one call leads a site through; a site that is further behind calls again."""
+
+
+def head(tx: Transaction, signer: Signer) -> SignedHead:
+    """Return the newest head, signed."""
+    newest = tx.ledger.head()
+    if newest is None:
+        raise NotFound("the ledger has no entry yet", remedy="put an agreement in force first")
+    return signed(newest, signer)
+
+
+def signed(newest: Head, signer: Signer) -> SignedHead:
+    """Sign a head. Ed25519 is deterministic: every hub process makes the same signature."""
+    signature = sign_head(signer, newest)
+    return SignedHead(
+        alliance=newest.alliance,
+        seq=newest.seq,
+        hash=newest.hash,
+        at=newest.at,
+        keyid=signature.keyid,
+        sig=signature.sig,
+    )
+
+
+def since(tx: Transaction, seq: int, signer: Signer) -> HeadReply:
+    """Return the entries after number `seq`, and the head that they lead to."""
+    newest = tx.ledger.head()
+    if newest is None:
+        raise NotFound("the ledger has no entry yet", remedy="put an agreement in force first")
+    entries = tx.ledger.entries(seq + 1, _MOST_SINCE)
+    reached = _head_after(newest, entries)
+    return HeadReply(head=signed(reached, signer), entries=[entry_json(entry) for entry in entries])
+
+
+def entry_json(entry: Entry) -> JsonObject:
+    """Return an entry as the object that its line holds."""
+    return entry.json()
+
+
+def countersign(tx: Transaction, site: SiteId, view: SealView, verify: Verifier) -> bool:
+    """Keep a site's seal, if it is the site's and the head is one that the ledger had."""
+    newest = tx.ledger.head()
+    if newest is None or view.site != site or view.keyid != enrolled(tx, site).key:
+        return False
+    sealed = Head(alliance=newest.alliance, seq=view.seq, hash=view.hash, at=view.at)
+    entries = tx.ledger.entries(view.seq, 1)
+    signature = Signature(keyid=view.keyid, sig=view.sig)
+    known = bool(entries) and (entries[0].hash, entries[0].at) == (view.hash, view.at)
+    if not known or not head_signed_by(verify, view.keyid, sealed, signature):
+        return False
+    tx.ledger.seal(SealRecord(site=site, head=sealed, signature=signature))
+    return True
+
+
+def ledger_file(tx: Transaction, agreement: Agreement, signer: Signer) -> Iterator[bytes]:
+    """Write the ledger as a file that anybody can check with the agreement alone."""
+    seals = [seal(signer, record.site, record.head, record.signature) for record in tx.ledger.seals()]
+    return export(agreement.id, tx.ledger.stream(), seals, signer)
+
+
+def _head_after(newest: Head, entries: Sequence[Entry]) -> Head:
+    if not entries:
+        return newest
+    last = entries[-1]
+    return Head(alliance=newest.alliance, seq=last.seq, hash=last.hash, at=last.at)

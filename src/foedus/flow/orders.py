@@ -1,0 +1,108 @@
+"""Run, seen from the hub: what an agent is told to start and to stop, and the board that it gets when it starts."""
+
+from collections.abc import Collection, Sequence
+
+from foedus.core.base.errors import NotAuthenticated
+from foedus.core.base.ids import JobId, SiteId, parent_array
+from foedus.core.base.instant import Instant
+from foedus.core.jobs.job import Array, Attempt, Job
+from foedus.core.jobs.spec import ArrayTask, JobSpec
+from foedus.core.jobs.state import LIVE_ATTEMPT, AttemptState
+from foedus.flow.ports import SiteRecord, Transaction
+from foedus.wire.agents import BoardItem, HelloReply, StartOrder, StopOrder
+
+
+def enrolled(tx: Transaction, site: SiteId) -> SiteRecord:
+    """Load a site that has a key; any other cannot be identified."""
+    record = tx.sites.get(site)
+    if record.key is None:
+        raise NotAuthenticated(
+            f"no agent is enrolled for site {site!r}, or its key was revoked",
+            remedy="enrol it with `foedus agent enrol` and a fresh code",
+        )
+    return record
+
+
+def hello(tx: Transaction, site: SiteId, now: Instant) -> HelloReply:
+    """Start a new epoch for a site's agent; whoever held an older one is refused from now on."""
+    epoch = tx.sites.next_epoch(site)
+    tx.sites.saw(site, now)
+    attempts = tx.attempts.at(site, LIVE_ATTEMPT)
+    orders = _start_orders(tx, attempts)
+    board = [
+        BoardItem(
+            job=attempt.job,
+            attempt=attempt.number,
+            state=attempt.state,
+            native_id=attempt.native_id,
+            order=order,
+        )
+        for attempt, order in zip(attempts, orders, strict=True)
+    ]
+    return HelloReply(epoch=epoch, now=now, board=board)
+
+
+def starts(
+    tx: Transaction, site: SiteId, known: Collection[tuple[JobId, int]], most: int, now: Instant
+) -> list[StartOrder]:
+    """Return what the site is to start; from here on only the site can say that it did not."""
+    waiting = [
+        attempt
+        for attempt in tx.attempts.at(site, frozenset({AttemptState.BOUND}))
+        if (attempt.job, attempt.number) not in known and attempt.stop is None
+    ][:most]
+    tx.attempts.offer([(attempt.job, attempt.number) for attempt in waiting], now)
+    return _start_orders(tx, waiting)
+
+
+def stops(tx: Transaction, site: SiteId) -> list[StopOrder]:
+    """Return what the site is to end; repeated until the site says that it has ended."""
+    return [
+        StopOrder(job=attempt.job, attempt=attempt.number, why=attempt.stop)
+        for attempt in tx.attempts.to_stop(site)
+        if attempt.stop is not None
+    ]
+
+
+def _start_orders(tx: Transaction, attempts: Sequence[Attempt]) -> list[StartOrder]:
+    jobs = tx.jobs.get([attempt.job for attempt in attempts])
+    specs = tx.jobs.specs([job.spec for job in jobs.values()])
+    parents = {parent for job in jobs if (parent := parent_array(job))}
+    arrays = tx.jobs.arrays(sorted(parents))
+    return [
+        _start_order(attempt, jobs[attempt.job], specs[jobs[attempt.job].spec], arrays.get(_array(attempt.job)))
+        for attempt in attempts
+    ]
+
+
+def _array(job: JobId) -> JobId:
+    return parent_array(job) or job
+
+
+def _start_order(attempt: Attempt, job: Job, spec: JobSpec, array: Array | None) -> StartOrder:
+    return StartOrder(
+        job=job.id,
+        attempt=attempt.number,
+        user=job.user,
+        user_partner=job.partner,
+        project=job.project,
+        sector=job.sector,
+        guest=attempt.guest,
+        agreement_version=job.agreement_version,
+        spec=spec,
+        task=_task(job, array),
+        bundle=job.bundle,
+    )
+
+
+def _task(job: Job, array: Array | None) -> ArrayTask | None:
+    if array is None or job.task is None:
+        return None
+    return ArrayTask(
+        array=array.id,
+        index=job.task,
+        count=array.count,
+        lowest=array.lowest,
+        highest=array.highest,
+        step=array.step,
+    )

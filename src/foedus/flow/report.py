@@ -1,0 +1,222 @@
+"""Run, seen from the hub: what an agent says of its attempts becomes the jobs' state.
+
+A report may come twice, late, or after a newer attempt: then it is taken note of and moves nothing.
+"""
+
+from dataclasses import dataclass
+
+from foedus.core.base.ids import SiteId
+from foedus.core.base.instant import Instant
+from foedus.core.jobs.job import Attempt, Job, StopReason, Story, StoryKind
+from foedus.core.jobs.state import ENDED, LIVE_ATTEMPT, AttemptState, Move
+from foedus.flow.cancel import end_waiting
+from foedus.flow.ports import BROKER, AttemptChange, JobChange, Transaction
+from foedus.flow.release import after_end
+from foedus.wire.agents import ReportItem, StatusItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Report:
+    """One status, with what the hub has of it."""
+
+    item: StatusItem
+    site: SiteId
+    attempt: Attempt
+    job: Job
+    epoch: int
+    now: Instant
+
+    @property
+    def newest(self) -> bool:
+        """Whether it concerns the job's newest attempt: only that moves the job."""
+        return self.job.attempt == self.item.attempt
+
+
+def report(tx: Transaction, site: SiteId, item: StatusItem, epoch: int, now: Instant) -> ReportItem:
+    """Take one status of one attempt."""
+    attempt = tx.attempts.get(item.job, item.attempt)
+    job = tx.jobs.get([item.job]).get(item.job)
+    if attempt is None or job is None or attempt.site != site:
+        return _answer(item, accepted=False, text=f"attempt {item.attempt} of job {item.job} was not given to {site}")
+    if item.state is AttemptState.ENDED and item.outcome is None:
+        return _answer(item, accepted=False, text="an ended attempt needs its outcome")
+    one = _Report(item=item, site=site, attempt=attempt, job=job, epoch=epoch, now=now)
+    match item.state:
+        case AttemptState.BOUND:
+            pass
+        case AttemptState.STARTING:
+            _starting(tx, one)
+        case AttemptState.RUNNING:
+            _running(tx, one)
+        case AttemptState.ENDED:
+            _ended(tx, one)
+        case AttemptState.RETURNED:
+            _returned(tx, one)
+    return _answer(item, accepted=True)
+
+
+def _answer(item: StatusItem, *, accepted: bool, text: str = "") -> ReportItem:
+    return ReportItem(job=item.job, attempt=item.attempt, accepted=accepted, text=text)
+
+
+def _change(one: _Report, allowed: frozenset[AttemptState], **changes: Instant | None) -> AttemptChange:
+    item = one.item
+    return AttemptChange(
+        job=item.job,
+        number=item.attempt,
+        state=item.state,
+        allowed=allowed,
+        epoch=one.epoch,
+        native_id=item.native_id or None,
+        outcome=item.outcome,
+        exit_code=item.exit_code,
+        signal=item.signal,
+        reason=item.reason or None,
+        outputs=item.outputs,
+        **changes,
+    )
+
+
+def _starting(tx: Transaction, one: _Report) -> None:
+    if not tx.attempts.change(_change(one, frozenset({AttemptState.BOUND}), handed=one.now)):
+        return
+    reason = f"in the queue of {one.site}" + (f" ({one.item.reason})" if one.item.reason else "")
+    _move(tx, one, Move.HAND_OVER, reason)
+    _tell(tx, one, StoryKind.HANDED_OVER, native_id=one.item.native_id)
+
+
+def _running(tx: Transaction, one: _Report) -> None:
+    allowed = frozenset({AttemptState.BOUND, AttemptState.STARTING})
+    handed = one.now if one.attempt.handed is None else None
+    if not tx.attempts.change(_change(one, allowed, handed=handed, started=one.item.started or one.now)):
+        return
+    if one.newest:
+        change = JobChange(
+            job=one.job.id,
+            move=Move.RUN,
+            at=one.now,
+            reason=f"runs at {one.site}",
+            fence=one.item.attempt,
+            started=one.item.started or one.now,
+        )
+        tx.jobs.change(change)
+    _tell(tx, one, StoryKind.RUNNING, native_id=one.item.native_id)
+
+
+def _ended(tx: Transaction, one: _Report) -> None:
+    item = one.item
+    changed = tx.attempts.change(_change(one, LIVE_ATTEMPT, started=item.started, ended=item.ended or one.now))
+    if changed:
+        kind = StoryKind.REQUEUED if item.requeued_as else StoryKind.ENDED
+        _tell(tx, one, kind, outcome=item.outcome, exit_code=item.exit_code, signal=item.signal, reason=item.reason)
+    elif item.outputs is not None and one.attempt.state is AttemptState.ENDED:
+        late = frozenset({AttemptState.ENDED})
+        outputs = AttemptChange(job=item.job, number=item.attempt, state=item.state, allowed=late, outputs=item.outputs)
+        tx.attempts.change(outputs)
+    if item.requeued_as is not None:
+        _next(tx, one, item.requeued_as)
+    elif changed and one.newest:
+        _end(tx, one)
+
+
+def _end(tx: Transaction, one: _Report) -> None:
+    item = one.item
+    reason = item.reason or f"{item.outcome} at {one.site}"
+    change = JobChange(
+        job=one.job.id,
+        move=Move.END,
+        outcome=item.outcome,
+        at=one.now,
+        reason=reason,
+        fence=item.attempt,
+        started=item.started,
+        ended=item.ended or one.now,
+        exit_code=item.exit_code,
+        signal=item.signal,
+    )
+    if tx.jobs.change(change):
+        after_end(tx, one.job, one.now)
+        tx.ring(BROKER)
+
+
+def _next(tx: Transaction, one: _Report, number: int) -> None:
+    """Open the attempt that the site began by queueing the job again."""
+    if not one.newest or tx.attempts.get(one.job.id, number) is not None:
+        return
+    revived = one.job.state in ENDED
+    change = JobChange(
+        job=one.job.id,
+        move=Move.REVIVE if revived else Move.REQUEUE,
+        at=one.now,
+        reason=f"queued again by {one.site} ({one.item.outcome})",
+        fence=one.item.attempt,
+        attempt=number,
+        site=one.site,
+        guest=one.attempt.guest,
+        clear_run=True,
+    )
+    if not tx.jobs.change(change):
+        return
+    if revived:
+        # It came back after its budget was released: hold it again if there is room, and count its use in any case.
+        tx.projects.reserve(one.job.project, one.job.reserved)
+        _tell(tx, one, StoryKind.REVIVED, next=number)
+    attempt = Attempt(
+        job=one.job.id,
+        number=number,
+        site=one.site,
+        state=AttemptState.STARTING,
+        guest=one.attempt.guest,
+        epoch=one.epoch,
+        native_id=one.item.native_id or one.attempt.native_id,
+        bound=one.now,
+        offered=one.now,
+        handed=one.now,
+        stop=StopReason.CANCEL if one.job.cancel else None,
+    )
+    tx.attempts.add([attempt])
+
+
+def _returned(tx: Transaction, one: _Report) -> None:
+    item = one.item
+    allowed = frozenset({AttemptState.BOUND, AttemptState.STARTING})
+    if not tx.attempts.change(_change(one, allowed, ended=one.now)):
+        return
+    _tell(tx, one, StoryKind.RETURNED, reason=item.reason, policy=list(item.policy), final=item.final)
+    if not one.newest:
+        return
+    left = tuple(site for site in one.job.sites if site != one.site) if item.final else one.job.sites
+    change = JobChange(
+        job=one.job.id,
+        move=Move.RETURN,
+        at=one.now,
+        reason=f"given back by {one.site}: {item.reason}",
+        fence=item.attempt,
+        sites=left,
+        clear_run=True,
+    )
+    if tx.jobs.change(change):
+        _again(tx, one, left)
+
+
+def _again(tx: Transaction, one: _Report, left: tuple[SiteId, ...]) -> None:
+    """After a return: cancelled meanwhile, refused by every site, or placed anew."""
+    if one.job.cancel:
+        end_waiting(tx, one.job, f"cancelled before {one.site} started it", one.now)
+    elif not left:
+        reason = f"no site is left that would take it; {one.site} said: {one.item.reason}"
+        if tx.jobs.change(JobChange(job=one.job.id, move=Move.REFUSE, at=one.now, reason=reason, ended=one.now)):
+            _tell(tx, one, StoryKind.REFUSED, reason=reason)
+            after_end(tx, one.job, one.now)
+    else:
+        tx.ring(BROKER)
+
+
+def _move(tx: Transaction, one: _Report, move: Move, reason: str) -> None:
+    if one.newest:
+        tx.jobs.change(JobChange(job=one.job.id, move=move, at=one.now, reason=reason, fence=one.item.attempt))
+
+
+def _tell(tx: Transaction, one: _Report, kind: StoryKind, **data: str | int | bool | list[str] | None) -> None:
+    facts = {"attempt": one.item.attempt, "site": one.site, **data}
+    tx.jobs.tell([Story(job=one.job.id, at=one.now, kind=kind, data=facts)])

@@ -1,0 +1,171 @@
+"""Why: the story of a job, told from what the stages left behind and from where it stands now."""
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from foedus.core.agreement.model import Agreement, in_language
+from foedus.core.base.ids import ClauseId, JobId
+from foedus.core.base.instant import Instant
+from foedus.core.base.units import hours
+from foedus.core.jobs.job import Job, Story, StoryKind
+from foedus.core.jobs.state import JobState
+from foedus.core.placement.decide import Considered, consider
+from foedus.flow.access import Caller, visible_job
+from foedus.flow.place import PlaceRules, sites_now, waiting_job
+from foedus.flow.ports import Transaction
+from foedus.flow.views import attempt_view, job_view, reach
+from foedus.wire.jobs import StoryLine, WhyView
+
+_Data = Mapping[str, object]
+
+
+def why(
+    tx: Transaction,
+    caller: Caller,
+    name: JobId,
+    agreement: Agreement,
+    rules: PlaceRules,
+    *,
+    language: str,
+    now: Instant,
+) -> WhyView:
+    """Tell the story of a job or task."""
+    job = visible_job(tx, caller, name)
+    considered = _considered(tx, job, agreement, rules, now)
+    return WhyView(
+        job=job_view(job, reach(tx, rules.fresh, now)),
+        attempts=[attempt_view(attempt) for attempt in tx.attempts.of(name)],
+        story=[_line(line, agreement, language) for line in tx.jobs.story(name)],
+        answer=_answer(job, considered),
+    )
+
+
+def _considered(
+    tx: Transaction, job: Job, agreement: Agreement, rules: PlaceRules, now: Instant
+) -> tuple[Considered, ...]:
+    """Ask placement's own rule what stands between a waiting job and each of its sites at this moment."""
+    if job.state is not JobState.PENDING or job.held:
+        return ()
+    return consider(waiting_job(tx, job, agreement, rules, now), sites_now(tx, agreement, rules, now))
+
+
+def _answer(job: Job, considered: tuple[Considered, ...]) -> str:
+    match job.state:
+        case JobState.PENDING if considered:
+            parts = "; ".join(f"{one.site}: {one.text}" for one in considered)
+            return f"It waits: {parts}."
+        case JobState.PENDING:
+            return f"It waits: {job.reason}."
+        case JobState.BOUND:
+            return f"It was given to {job.site}, whose agent has not confirmed yet."
+        case JobState.STARTING:
+            return f"It waits in {job.site}'s own queue: {job.reason}."
+        case JobState.RUNNING:
+            return f"It runs at {job.site}{_as(job)}, attempt {job.attempt}."
+        case JobState.REFUSED:
+            return f"It was refused: {job.reason}."
+        case JobState.CANCELLED:
+            return f"It was cancelled: {job.reason}."
+        case _:
+            return f"It ended at {job.site}{_as(job)}, attempt {job.attempt}: {job.state} (exit code {job.exit_code})."
+
+
+def _as(job: Job) -> str:
+    return " as a guest" if job.guest else ""
+
+
+def _line(line: Story, agreement: Agreement, language: str) -> StoryLine:
+    text = _TELL[line.kind](line.data, agreement, language)
+    return StoryLine(at=line.at, kind=line.kind, text=text, data=dict(line.data))
+
+
+def _submitted(data: _Data, _agreement: Agreement, _language: str) -> str:
+    tasks = data.get("tasks", 1)
+    notices = _texts(data, "notices")
+    return ("Submitted" if tasks == 1 else f"Submitted as an array of {tasks} tasks") + "".join(
+        f"; {notice}" for notice in notices
+    )
+
+
+def _admitted(data: _Data, agreement: Agreement, language: str) -> str:
+    sites = ", ".join(_texts(data, "sites"))
+    cost = hours(cast("int", data.get("cost", 0)))
+    refusals = "".join(f"; not {_reason(reason, agreement, language)}" for reason in _objects(data, "refusals"))
+    return f"Admitted under version {data['agreement']} for {sites}, at most {cost} GPU-hours{refusals}"
+
+
+def _refused(data: _Data, agreement: Agreement, language: str) -> str:
+    reasons = [_reason(reason, agreement, language) for reason in _objects(data, "reasons")]
+    return "Refused: " + ("; ".join(reasons) or str(data.get("reason", "")))
+
+
+def _reason(reason: _Data, agreement: Agreement, language: str) -> str:
+    place = f"{reason['site']}: " if reason.get("site") else ""
+    clause = agreement.clause(ClauseId(str(reason["clause"]))) if reason.get("clause") else None
+    if clause is not None:
+        return f"{place}clause {clause.id}: {in_language(clause.text, language)}"
+    return f"{place}{reason['text']}"
+
+
+def _bound(data: _Data, _agreement: Agreement, _language: str) -> str:
+    others = [one for one in _objects(data, "considered") if one["site"] != data["site"]]
+    passed = "".join(f"; {one['site']}: {one['text']}" for one in others)
+    guest = " as a guest" if data.get("guest") else ""
+    return f"Bound to {data['site']}{guest}, attempt {data['attempt']}: it could start it at once{passed}"
+
+
+def _returned(data: _Data, _agreement: Agreement, _language: str) -> str:
+    policies = _texts(data, "policy")
+    whose = f"; local policy: {', '.join(policies)}" if policies else ""
+    again = "; it will not take this job later either" if data.get("final") else ""
+    return f"Given back by {data['site']} (attempt {data['attempt']}): {data.get('reason', '')}{whose}{again}"
+
+
+def _ended(data: _Data, _agreement: Agreement, _language: str) -> str:
+    words = f" ({data['reason']})" if data.get("reason") else ""
+    signal = f", signal {data['signal']}" if data.get("signal") else ""
+    return (
+        f"Attempt {data['attempt']} at {data['site']}: {data['outcome']}, exit code {data['exit_code']}{signal}{words}"
+    )
+
+
+def _requeued(data: _Data, _agreement: Agreement, _language: str) -> str:
+    return f"Attempt {data['attempt']} at {data['site']} was {data['outcome']}; the site queued the job again"
+
+
+def _booked(data: _Data, _agreement: Agreement, _language: str) -> str:
+    used = hours(cast("int", data["gpu_seconds"]))
+    return f"Attempt {data['attempt']} booked as ledger entry {data['entry']}: {used} GPU-hours"
+
+
+def _plain(text: str) -> "Callable[[_Data, Agreement, str], str]":
+    def tell(data: _Data, _agreement: Agreement, _language: str) -> str:
+        return text.format_map(data)
+
+    return tell
+
+
+_TELL: dict[StoryKind, Callable[[_Data, Agreement, str], str]] = {
+    StoryKind.SUBMITTED: _submitted,
+    StoryKind.ADMITTED: _admitted,
+    StoryKind.REFUSED: _refused,
+    StoryKind.BOUND: _bound,
+    StoryKind.RETURNED: _returned,
+    StoryKind.HANDED_OVER: _plain("Handed to {site}'s scheduler as {native_id}"),
+    StoryKind.RUNNING: _plain("Running at {site}"),
+    StoryKind.REQUEUED: _requeued,
+    StoryKind.ENDED: _ended,
+    StoryKind.BOOKED: _booked,
+    StoryKind.CANCEL_ASKED: _plain("{by} asked to cancel it; {site} was told"),
+    StoryKind.CANCELLED: _plain("Cancelled: {reason}"),
+    StoryKind.RECALLED: _plain("Asked back from {site}, which had not started it, for {for}"),
+    StoryKind.REVIVED: _plain("{site} ran it again after it had ended, as attempt {next}"),
+}
+
+
+def _texts(data: _Data, key: str) -> list[str]:
+    return [str(one) for one in cast("list[object]", data.get(key) or [])]
+
+
+def _objects(data: _Data, key: str) -> list[_Data]:
+    return cast("list[_Data]", data.get(key) or [])
