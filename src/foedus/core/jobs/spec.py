@@ -35,6 +35,7 @@ class Resources:
     tasks_per_node: int | None = None
     cpus_per_task: int = 1
     memory_per_node: Mebibytes | None = None
+    """0 asks for all memory of each node."""
     memory_per_cpu: Mebibytes | None = None
     memory_per_gpu: Mebibytes | None = None
     gpus: int = 0
@@ -149,3 +150,5 @@ class JobSpec:
     """Paths at the client whose content travels with the job."""
     outputs: tuple[str, ...] = ()
     """Glob patterns, relative to the job's folder, of what comes back."""
+    notices: tuple[str, ...] = ()
+    """Sentences for the user: options of the script that a site sets itself, and what sbatch would change."""
