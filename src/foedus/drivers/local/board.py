@@ -1,0 +1,312 @@
+"""All open attempts, and the moves between their states. Every method is called while the shelf's turn is held.
+
+An attempt waits until it has `Orders`; with them it goes to a supervisor, which claims the run by its `Begun` file;
+`Done` ends the run. Whoever finds a run whose supervisor is gone writes that down, so that no attempt is lost, and
+nobody starts a run that was ever claimed, so that none runs twice.
+"""
+
+import signal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from foedus.core.base.units import Mebibytes
+from foedus.core.jobs.state import Outcome
+from foedus.drivers.local import processes
+from foedus.drivers.local.environment import Placed, default_output, output_path, variables
+from foedus.drivers.local.foreman import Foreman
+from foedus.drivers.local.nodes import Node, Piece
+from foedus.drivers.local.queue import Holding, Wait, Waiting, decide
+from foedus.drivers.local.records import Begun, Done, Orders, path_of, put, read, write
+from foedus.drivers.local.settings import LocalSettings
+from foedus.drivers.local.shelf import Shelf, ticket_of
+from foedus.drivers.local.supervisor import MARK, STOP
+from foedus.drivers.local.ticket import Ticket
+
+_MEBIBYTE = 1024 * 1024
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """What the files of one attempt say."""
+
+    ticket: Ticket
+    folder: Path
+    restart: int = 0
+    orders: Orders | None = None
+    begun: Begun | None = None
+    over: bool = False
+    stopping: bool = False
+    wait: Wait = Wait.PRIORITY
+    runs: list[tuple[Orders | None, Done]] = field(default_factory=list[tuple[Orders | None, Done]])
+    """Finished runs, in order."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was told to end for good."""
+        return (self.folder / "cancel").exists()
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What the present run holds."""
+        return pieces_of(self.orders)
+
+    def finish(self, done: Done) -> None:
+        """Take the end of the present run into account: over, or queued again."""
+        self.runs.append((self.orders, done))
+        if not _again(self.ticket, done) or self.cancelled:
+            self.over = True
+            return
+        self.restart += 1
+        self.orders = self.begun = None
+        self.stopping = False
+
+
+def pieces_of(orders: Orders | None) -> tuple[Piece, ...]:
+    """Read the pieces of a run; none before it has a place."""
+    if orders is None:
+        return ()
+    return tuple(
+        Piece(
+            node=table["node"],
+            cpus=tuple(table["cpus"]),
+            gpus=tuple(table["gpus"]),
+            memory=Mebibytes(table["memory"]),
+            tasks=table["tasks"],
+            gpu_model=table["gpu_model"],
+        )
+        for table in orders.pieces
+    )
+
+
+def read_attempt(folder: Path) -> Attempt:
+    """Read an attempt, open or over."""
+    attempt = Attempt(ticket=ticket_of(folder), folder=folder)
+    while not attempt.over:
+        attempt.orders = read(folder, attempt.restart, Orders)
+        done = read(folder, attempt.restart, Done)
+        if done is None:
+            break
+        attempt.finish(done)
+    return attempt
+
+
+def _again(ticket: Ticket, done: Done) -> bool:
+    """Whether the site queues it again: a displaced guest unless it forbids that, a failed node if it asks for that."""
+    if done.outcome == Outcome.PREEMPTED:
+        return ticket.requeue is not False
+    return done.outcome == Outcome.NODE_FAIL and ticket.requeue is True
+
+
+class Board:
+    """The open attempts of one state folder."""
+
+    def __init__(self, settings: LocalSettings, shelf: Shelf) -> None:
+        self.attempts: dict[str, Attempt] = {}
+        self._settings = settings
+        self._shelf = shelf
+        self._foreman = Foreman()
+        self._nodes: Mapping[str, Node] = {node.name: node for node in settings.nodes}
+        self._boot = processes.boot()
+
+    def close(self) -> None:
+        """Let the spawner go; running jobs go on."""
+        self._foreman.close()
+
+    def advance(self, now: int, *, anew: bool) -> None:
+        """Bring every attempt up to date, then let the queue move; `anew` reads all of them from disk."""
+        if anew:
+            self._read_all()
+        for attempt in list(self.attempts.values()):
+            self._settle(attempt, now)
+        holdings = [_holding(each, self._settings.grace) for each in self.attempts.values() if each.orders is not None]
+        waiting = [_waiting(each) for each in self.attempts.values() if each.orders is None]
+        if not waiting:
+            return
+        decision = decide(self._settings.nodes, holdings, waiting, preempt=self._settings.preempted, now=now)
+        for key, wait in decision.waits.items():
+            self.attempts[key].wait = wait
+        for key, pieces in decision.starts:
+            self._place(self.attempts[key], pieces, now)
+        for key in decision.displaced:
+            self._end(self.attempts[key], Outcome.PREEMPTED, now)
+
+    def add(self, ticket: Ticket) -> None:
+        """Take a new attempt into the queue."""
+        self.attempts[ticket.key] = Attempt(ticket=ticket, folder=self._shelf.add(ticket))
+
+    def cancel(self, attempt: Attempt, now: int) -> None:
+        """End an attempt for good."""
+        put(attempt.folder / "cancel", b"")
+        self._shelf.changed()
+        self._end(attempt, Outcome.CANCELLED, now)
+
+    def _read_all(self) -> None:
+        present = {folder.name: folder for folder in self._shelf.jobs.iterdir()}
+        self.attempts = {key: read_attempt(folder) for key, folder in sorted(present.items())}
+
+    def _settle(self, attempt: Attempt, now: int) -> None:
+        """See what became of a run that has orders."""
+        orders = attempt.orders
+        if attempt.over:
+            self._retire(attempt)
+        if orders is None or attempt.over:
+            return
+        done = read(attempt.folder, attempt.restart, Done)
+        if done is None and attempt.begun is None:
+            done = self._await_begin(attempt, orders, now)
+        if done is None and attempt.begun is not None and not self._alive(attempt.begun):
+            done = read(attempt.folder, attempt.restart, Done) or self._lost(attempt, attempt.begun, now)
+        if done is not None:
+            self._finish(attempt, done)
+
+    def _await_begin(self, attempt: Attempt, orders: Orders, now: int) -> Done | None:
+        attempt.begun = read(attempt.folder, attempt.restart, Begun)
+        if attempt.begun is not None:
+            # Told again, since a driver may have died between writing the reason and sending the signal.
+            attempt.stopping = _stop_file(attempt).exists()
+            if attempt.stopping:
+                _terminate(attempt.begun)
+            return None
+        if orders.boot == self._boot:
+            self._foreman.send(attempt.folder, attempt.restart)
+            return None
+        return self._forestall(attempt, Outcome.NODE_FAIL, now, "the machine was started again before the job began")
+
+    def _alive(self, begun: Begun) -> bool:
+        return begun.boot == self._boot and processes.ticks(begun.pid) == begun.ticks
+
+    def _lost(self, attempt: Attempt, begun: Begun, now: int) -> Done:
+        """Write down the end of a run that nobody watched: it lasted until its supervisor's last sign of life."""
+        stop = _stop_file(attempt)
+        outcome = Outcome(stop.read_text(encoding="ascii")) if stop.exists() else Outcome.NODE_FAIL
+        if begun.pid == 0:
+            done = _unstarted(outcome, now, "it was ended before it began")
+        else:
+            rebooted = begun.boot != self._boot
+            if not rebooted:
+                processes.kill_marked(f"{MARK}={attempt.ticket.marker.text}")
+            last = int(path_of(attempt.folder, attempt.restart, Begun).stat().st_mtime)
+            done = Done(
+                outcome=outcome,
+                exit_code=0,
+                signal=0,
+                started=begun.started,
+                ended=max(last, begun.started),
+                reason="the machine was started again" if rebooted else "the process that watched it was killed",
+            )
+        write(attempt.folder, attempt.restart, done)
+        return done
+
+    def _place(self, attempt: Attempt, pieces: tuple[Piece, ...], now: int) -> None:
+        orders = self._orders(attempt, pieces, now)
+        write(attempt.folder, attempt.restart, orders, claim=True)
+        self._shelf.changed()
+        attempt.orders = orders
+        self._foreman.send(attempt.folder, attempt.restart)
+
+    def _end(self, attempt: Attempt, outcome: Outcome, now: int) -> None:
+        if attempt.orders is None:
+            done = _unstarted(outcome, now, "")
+            write(attempt.folder, attempt.restart, done)
+            self._finish(attempt, done)
+            return
+        if attempt.begun is None:
+            done = self._forestall(attempt, outcome, now, "")
+            if done is not None:
+                self._finish(attempt, done)
+                return
+        put(_stop_file(attempt), outcome.encode())
+        attempt.stopping = True
+        self._shelf.changed()
+        if attempt.begun is not None:
+            _terminate(attempt.begun)
+
+    def _forestall(self, attempt: Attempt, outcome: Outcome, now: int, reason: str) -> Done | None:
+        """End a run before its supervisor claims it; `None` if that was quicker, and `begun` is then known."""
+        put(_stop_file(attempt), outcome.encode())
+        claim = Begun(pid=0, ticks=0, boot=self._boot, started=now)
+        if not write(attempt.folder, attempt.restart, claim, claim=True):
+            attempt.begun = read(attempt.folder, attempt.restart, Begun)
+            return None
+        done = _unstarted(outcome, now, reason)
+        write(attempt.folder, attempt.restart, done)
+        return done
+
+    def _finish(self, attempt: Attempt, done: Done) -> None:
+        attempt.finish(done)
+        self._shelf.changed()
+        if attempt.over:
+            self._retire(attempt)
+
+    def _retire(self, attempt: Attempt) -> None:
+        self._shelf.retire(attempt.folder)
+        self._foreman.forget(attempt.folder)
+        del self.attempts[attempt.ticket.key]
+
+    def _orders(self, attempt: Attempt, pieces: tuple[Piece, ...], now: int) -> Orders:
+        ticket, settings = attempt.ticket, self._settings
+        placed = Placed(ticket=ticket, restart=attempt.restart, pieces=pieces, nodes=self._nodes, started=now)
+        start = ticket.start_folder
+        stdout = start / output_path(ticket.output or default_output(ticket), ticket, pieces[0].node)
+        stderr = start / output_path(ticket.error, ticket, pieces[0].node) if ticket.error else stdout
+        marker = ticket.marker.text
+        return Orders(
+            boot=self._boot,
+            marker=marker,
+            script=ticket.script,
+            arguments=list(ticket.arguments),
+            environment=variables(placed, cluster=settings.name, path=settings.path, mark=(MARK, marker)),
+            user=ticket.account.name,
+            uid=ticket.account.uid,
+            gid=ticket.account.gid,
+            folder=str(ticket.folder),
+            work=str(ticket.work),
+            chdir=str(start),
+            stdout=str(stdout),
+            stderr=str(stderr),
+            limit=ticket.limit,
+            grace=settings.grace,
+            poll=settings.poll,
+            memory=sum(piece.memory for piece in pieces) * _MEBIBYTE,
+            affinity=placed.cpus if settings.bind else None,
+            pieces=[asdict(piece) for piece in pieces],
+            planned=now,
+            wake=str(self._shelf.wake),
+        )
+
+
+def _stop_file(attempt: Attempt) -> Path:
+    return path_of(attempt.folder, attempt.restart, Orders).with_suffix(f".{STOP}")
+
+
+def _terminate(begun: Begun) -> None:
+    processes.tell(begun.pid, begun.ticks, signal.SIGTERM)
+
+
+def _unstarted(outcome: Outcome, now: int, reason: str) -> Done:
+    return Done(outcome=outcome, exit_code=0, signal=0, started=None, ended=now, reason=reason)
+
+
+def _holding(attempt: Attempt, grace: float) -> Holding:
+    orders = attempt.orders
+    started = attempt.begun.started if attempt.begun else orders.planned if orders else 0
+    return Holding(
+        key=attempt.ticket.key,
+        guest=attempt.ticket.guest,
+        pieces=attempt.pieces,
+        started=started,
+        ends=started + attempt.ticket.limit + round(grace),
+        stopping=attempt.stopping,
+    )
+
+
+def _waiting(attempt: Attempt) -> Waiting:
+    ticket = attempt.ticket
+    return Waiting(
+        key=ticket.key,
+        guest=ticket.guest,
+        asked=ticket.asked,
+        limit=ticket.limit,
+        order=(ticket.submitted, ticket.native_id),
+    )
