@@ -1,0 +1,130 @@
+"""sacct: what the accounting database knows, which is every run of every job, once slurmdbd has written it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from foedus.core.base.errors import SiteTrouble
+from foedus.core.base.instant import Instant, from_seconds, iso
+from foedus.drivers.slurm.rows import cut
+
+_FIELDS = (
+    "JobIDRaw",
+    "State",
+    "ExitCode",
+    "Submit",
+    "Start",
+    "End",
+    "ElapsedRaw",
+    "AllocTRES",
+    "ConsumedEnergyRaw",
+    "NodeList",
+    "User",
+    "JobName",
+    "Reason",
+    "WorkDir",
+    "Comment",
+    "SubmitLine",
+    "DBIndex",
+)
+_LATEST = "2100-01-01T00:00:00"
+"""A job that may begin only tomorrow is in no window that ends now."""
+_MOST_IDS = 5000
+"""More would not fit into one argument; then the window alone limits the answer."""
+_MARKED = re.compile(r"--comment=(foedus:\S+)")
+_NO_FIGURE = 2**32 - 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of one job: a requeued job has several."""
+
+    native_id: str
+    state: str
+    exit_code: int
+    signal: int
+    submitted: Instant
+    started: Instant | None
+    ended: Instant | None
+    elapsed: int
+    tres: str
+    energy: int
+    """Joules; 0 where nothing measures."""
+    nodes: str
+    user: str
+    name: str
+    reason: str
+    work_dir: str
+    comment: str
+    submit_line: str
+    index: int
+    """Grows with each record of the database."""
+
+    @property
+    def marked(self) -> str:
+        """The comment that sbatch was given: from the comment itself where the site stores it, else from its words."""
+        if self.comment:
+            return self.comment
+        match = _MARKED.search(self.submit_line)
+        return match[1] if match else ""
+
+
+def command(mark: str, since: Instant, ids: Sequence[str] | None) -> list[str]:
+    """Ask for every run since an instant, of these jobs or (`None`) of all; times in the answer are epoch seconds.
+
+    Expects ``TZ=UTC`` and ``SLURM_TIME_FORMAT=%s`` in the environment.
+    """
+    window = [f"--starttime={iso(Instant(since - since % 1000)).removesuffix('Z')}", f"--endtime={_LATEST}"]
+    jobs = [f"--jobs={','.join(ids)}"] if ids and len(ids) <= _MOST_IDS else []
+    return [
+        "sacct",
+        "--noheader",
+        "--allusers",
+        "--allocations",
+        "--duplicates",
+        "--parsable",
+        f"--delimiter={mark}",
+        f"--format={','.join(_FIELDS)}",
+        *window,
+        *jobs,
+    ]
+
+
+def parse(text: str, mark: str) -> list[Run]:
+    """Read the answer, oldest run first; raises `SiteTrouble` if it is damaged."""
+    try:
+        runs = [_run(row) for row in cut(text, mark, len(_FIELDS), "sacct")]
+    except ValueError as error:
+        raise SiteTrouble(f"sacct printed something that is no job: {error}") from error
+    return sorted(runs, key=lambda run: (run.submitted, run.index))
+
+
+def _run(row: tuple[str, ...]) -> Run:
+    found = dict(zip(_FIELDS, row, strict=True))
+    code, _, signal = found["ExitCode"].partition(":")
+    energy = int(found["ConsumedEnergyRaw"] or 0)
+    return Run(
+        native_id=found["JobIDRaw"],
+        state=found["State"],
+        exit_code=int(code or 0),
+        signal=int(signal or 0),
+        submitted=from_seconds(int(found["Submit"])),
+        started=_time(found["Start"]),
+        ended=_time(found["End"]),
+        elapsed=int(found["ElapsedRaw"] or 0),
+        tres=found["AllocTRES"],
+        energy=energy if 0 < energy < _NO_FIGURE else 0,
+        nodes="" if found["NodeList"] == "None assigned" else found["NodeList"],
+        user=found["User"],
+        name=found["JobName"],
+        reason="" if found["Reason"] == "None" else found["Reason"],
+        work_dir=found["WorkDir"],
+        comment=found["Comment"],
+        submit_line=found["SubmitLine"],
+        index=int(found["DBIndex"] or 0),
+    )
+
+
+def _time(text: str) -> Instant | None:
+    """Read epoch seconds; ``Unknown`` and ``None`` are no time yet."""
+    return from_seconds(int(text)) if text.isdecimal() and text != "0" else None
