@@ -1,0 +1,111 @@
+"""``foedus user`` and ``foedus token``."""
+
+from typing import Annotated
+
+import typer
+
+from foedus.cli.session import Json, session_of
+from foedus.cli.show import note, print_json, say, table, when
+
+user = typer.Typer(help="The people of the alliance.", no_args_is_help=True)
+token = typer.Typer(help="Tokens: what scripts and clients show to the hub.", no_args_is_help=True)
+
+
+@user.command()
+def add(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="USER", help="A short name, such as dana.")],
+    partner: Annotated[str, typer.Option(help="The partner whom the person belongs to.")],
+    full_name: Annotated[str, typer.Option("--name", help="The person's name.")] = "",
+    role: Annotated[str, typer.Option(help="user, operator or office.")] = "user",
+    json: Json = False,
+) -> None:
+    """Make a person known (office). They need a token as well: foedus token create --user USER."""
+    del json
+    session = session_of(ctx)
+    with session.client() as client:
+        view = client.add_user(name, partner=partner, name=full_name, role=role)
+    if session.json:
+        print_json(view)
+    else:
+        say(f"{view.id} of {view.partner}, {view.role}")
+
+
+@user.command("list")
+def list_users(ctx: typer.Context, json: Json = False) -> None:
+    """List the people of the alliance."""
+    del json
+    session = session_of(ctx)
+    with session.client() as client:
+        users = client.users()
+    if session.json:
+        print_json({"users": [one.model_dump(mode="json") for one in users]})
+        return
+    now = session.now()
+    rows = [(one.id, one.name, one.partner, one.role, when(one.created, now)) for one in users]
+    table(("USER", "NAME", "PARTNER", "ROLE", "SINCE"), rows)
+
+
+@token.command()
+def create(
+    ctx: typer.Context,
+    for_user: Annotated[str | None, typer.Option("--user", help="For someone else (office).")] = None,
+    scope: Annotated[str, typer.Option(help="read, submit or manage.")] = "submit",
+    project: Annotated[str | None, typer.Option(help="Narrow it to one project.")] = None,
+    days: Annotated[int, typer.Option(help="How long it is good for, at most 90.")] = 30,
+    label: Annotated[str, typer.Option(help="What it is for.")] = "",
+    json: Json = False,
+) -> None:
+    """Make a token. It is shown this once: standard output gets the token alone."""
+    del json
+    session = session_of(ctx)
+    with session.client() as client:
+        view = client.create_token(user=for_user, scope=scope, project=project, days=days, label=label)
+    if session.json:
+        print_json(view)
+        return
+    note(f"token {view.id} for {view.user}, may {view.scope}, until {when(view.expires, session.now())}")
+    say(view.token)
+
+
+@token.command("list")
+def list_tokens(ctx: typer.Context, json: Json = False) -> None:
+    """List your tokens, without their secrets."""
+    del json
+    session = session_of(ctx)
+    from foedus.wire.alliance import TokenList
+
+    with session.client() as client:
+        tokens = client.tokens()
+    if session.json:
+        print_json(TokenList(tokens=list(tokens)))
+        return
+    now = session.now()
+    rows = [
+        (
+            one.id,
+            one.user,
+            one.scope,
+            one.project or "-",
+            one.label,
+            f"revoked {when(one.revoked, now)}" if one.revoked is not None else when(one.expires, now),
+            when(one.used, now),
+        )
+        for one in tokens
+    ]
+    table(("TOKEN", "USER", "SCOPE", "PROJECT", "LABEL", "EXPIRES", "USED"), rows)
+
+
+@token.command()
+def revoke(
+    ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="TOKEN", help="Its id.")], json: Json = False
+) -> None:
+    """Revoke a token by its id; it is refused from now on."""
+    del json
+    session = session_of(ctx)
+    with session.client() as client:
+        client.revoke_token(name)
+    if session.json:
+        print_json({"revoked": name})
+    else:
+        say(f"token {name} is revoked")

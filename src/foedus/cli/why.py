@@ -1,0 +1,80 @@
+"""``foedus why``: a job's story, the answer first."""
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from foedus.cli.session import Json, session_of
+from foedus.cli.show import age, print_json, say, table, when
+from foedus.core.base.ids import job_id
+
+if TYPE_CHECKING:
+    from foedus.core.base.instant import Instant
+    from foedus.wire.jobs import AttemptView, WhyView
+
+
+def why(ctx: typer.Context, job: Annotated[str, typer.Argument(help="The job's id.")], json: Json = False) -> None:
+    """Tell why a job is where it is: the answer, which sites were considered and what each clause said, the attempts."""
+    del json
+    session = session_of(ctx)
+    with session.client() as client:
+        view = client.why(job_id(job))
+    if session.json:
+        print_json(view)
+    else:
+        tell(view, session.now())
+
+
+def tell(view: "WhyView", now: "Instant") -> None:
+    """Print the story."""
+    job = view.job
+    say(view.answer)
+    if job.unreachable_since is not None:
+        say(f"Its site does not answer, since {when(job.unreachable_since, now)}: this is the last that is known.")
+    say()
+    needs = f"{job.nodes} node(s), {job.cpus} CPU(s), {job.gpus} GPU(s)"
+    say(f"Job {job.id} ({job.name}) of {job.user} from {job.partner}, project {job.project}: {needs}")
+    say(f"State: {job.state}{f' at {job.site}' if job.site else ''}{', as a guest' if job.guest else ''}")
+    say()
+    say("What happened")
+    for line in view.story:
+        say(f"  {when(line.at, now)}  {line.text}")
+        for reason in _reasons(line.data):
+            say(f"      {reason}")
+    if view.attempts:
+        say()
+        say("Attempts")
+        _attempts(view.attempts, now)
+
+
+def _attempts(attempts: "list[AttemptView]", now: "Instant") -> None:
+    rows = [
+        (
+            str(one.number),
+            f"{one.site} (guest)" if one.guest else one.site,
+            one.native_id or "-",
+            str(one.outcome or one.state),
+            when(one.started, now),
+            age(one.started, one.ended or now) if one.started is not None else "-",
+            "-" if one.exit_code is None else str(one.exit_code),
+            "-" if one.entry is None else f"entry {one.entry}",
+            one.reason,
+        )
+        for one in attempts
+    ]
+    table(("ATTEMPT", "SITE", "SITE'S ID", "STATE", "STARTED", "RAN", "EXIT", "LEDGER", "REASON"), rows)
+
+
+def _reasons(data: dict[str, object]) -> list[str]:
+    """Write the reasons that a line of the story carries: site, clause, words."""
+    found = data.get("reasons")
+    lines: list[str] = []
+    for one in cast("list[object]", found) if isinstance(found, list) else []:
+        if isinstance(one, dict):
+            parts = {str(name): value for name, value in cast("dict[object, object]", one).items()}
+            where = [
+                *([str(parts["site"])] if parts.get("site") else []),
+                *([f"clause {parts['clause']}"] if parts.get("clause") else []),
+            ]
+            lines.append(": ".join([*([", ".join(where)] if where else []), str(parts.get("text", ""))]))
+    return lines
