@@ -1,0 +1,82 @@
+"""Reading long ledgers: line by line with a progress bar, and with several processes that check signatures."""
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import IO, Final
+
+from foedus.core.ledger.lines import LONGEST_LINE, Mapper, Seen
+
+LONG: Final = 4 * 1024 * 1024
+"""Bytes; a shorter file takes less time than starting processes does."""
+_CHUNK: Final = 500
+_AHEAD: Final = 3
+
+
+@contextmanager
+def progress(path: Path, words: str) -> Generator[Iterator[bytes]]:
+    """Give the lines of a file; on a terminal, a long one with a bar."""
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        if size < LONG or not sys.stderr.isatty():
+            yield _lines(file)
+            return
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(words, total=size)
+            yield _lines(file, lambda: bar.update(task, completed=file.tell()))
+
+
+@contextmanager
+def pool(path: Path, processes: int) -> Generator[Mapper | None]:
+    """Give what examines lines: `None` to do it here, else so many processes (0: one a processor, for long files)."""
+    count = processes or (_processors() if path.stat().st_size >= LONG else 1)
+    if count == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as executor:
+
+        def examine(function: Callable[[bytes], Seen], lines: Iterable[bytes]) -> Iterator[Seen]:
+            return _map(executor, count * _AHEAD, function, lines)
+
+        yield examine
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _lines(file: IO[bytes], tell: Callable[[], object] | None = None) -> Iterator[bytes]:
+    """Read lines; one that is too long comes in pieces that no reader will take for lines."""
+    number = 0
+    while line := file.readline(LONGEST_LINE + 1):
+        yield line
+        number += 1
+        if tell and number % _CHUNK == 0:
+            tell()
+
+
+def _map(
+    executor: ProcessPoolExecutor, ahead: int, function: Callable[[bytes], Seen], lines: Iterable[bytes]
+) -> Iterator[Seen]:
+    """Like `map`, in chunks, in order; never more than so many chunks are read ahead."""
+    source = iter(lines)
+    waiting: deque[Future[list[Seen]]] = deque()
+    while True:
+        while len(waiting) < ahead and (chunk := list(islice(source, _CHUNK))):
+            waiting.append(executor.submit(_apply, function, chunk))
+        if not waiting:
+            return
+        yield from waiting.popleft().result()
+
+
+def _apply(function: Callable[[bytes], Seen], lines: list[bytes]) -> list[Seen]:
+    return [function(line) for line in lines]
