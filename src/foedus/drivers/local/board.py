@@ -216,9 +216,10 @@ class Board:
             if done is not None:
                 self._finish(attempt, done)
                 return
-        put(_stop_file(attempt), outcome.encode())
-        attempt.stopping = True
-        self._shelf.changed()
+        if not attempt.stopping:  # the first reason stands
+            put(_stop_file(attempt), outcome.encode())
+            attempt.stopping = True
+            self._shelf.changed()
         if attempt.begun is not None:
             _terminate(attempt.begun)
 

@@ -24,6 +24,7 @@ from foedus.drivers.local.nodes import empty, fit, groups, take
 from foedus.drivers.local.report import records, sighting
 from foedus.drivers.local.settings import LocalSettings, read
 from foedus.drivers.local.shelf import Shelf
+from foedus.drivers.local.supervisor import tell_end
 from foedus.drivers.local.ticket import issue, key, lane_name
 
 _TICK = 1.0
@@ -115,6 +116,7 @@ class LocalDriver:
         """Let go of everything in this process; jobs go on."""
         self._closing.set()
         if self._mover is not None:
+            tell_end(str(self._shelf.wake))
             self._mover.join()
         with self._mutex:
             self._board.close()

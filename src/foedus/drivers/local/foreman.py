@@ -1,5 +1,6 @@
 """The driver's side of the spawner: starts it when it is needed, and tells it what to run."""
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -36,12 +37,14 @@ class Foreman:
     def close(self) -> None:
         """Let the spawner end; its supervisors go on."""
         if self._spawner is not None and self._spawner.stdin is not None:
-            self._spawner.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self._spawner.stdin.close()
             self._spawner.wait()
         self._spawner = None
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._spawner is None or self._spawner.poll() is not None:
+            self.close()
             self._told.clear()
             root = str(Path(foedus.__file__).parents[1])
             # An environment of its own: what the agent was started with is no business of jobs or of /proc readers.

@@ -67,7 +67,7 @@ def supervise(folder: Path, restart: int) -> None:
         run.outcome, run.reason = "node-fail", traceback.format_exc().strip().rpartition("\n")[2]
         _bury(run)
     write(folder, restart, _done(run))
-    _wake(orders.wake)
+    tell_end(orders.wake)
 
 
 def _detach() -> None:
@@ -195,8 +195,8 @@ def _done(run: _Run) -> Done:
     )
 
 
-def _wake(pipe: str) -> None:
-    """Tell a driver, if one listens."""
+def tell_end(pipe: str) -> None:
+    """Wake a driver, if one listens."""
     with contextlib.suppress(OSError):
         descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         os.write(descriptor, b".")

@@ -1,0 +1,199 @@
+"""The local driver when things die: nothing is lost, nothing runs twice, running jobs go on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from local_site import SMALL, Site, ref
+
+from foedus.core.base.errors import SiteTrouble
+from foedus.core.jobs.state import Outcome
+from foedus.drivers.base import Phase, Sighting
+from foedus.drivers.local import processes
+from foedus.drivers.local.driver import build
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = Site(tmp_path)
+    yield site
+    site.driver.close()
+
+
+def test_a_second_start_of_the_same_attempt_finds_the_first(site):
+    launch = site.launch("1", "echo run >> runs")
+    ids = {site.driver.start(launch) for _ in range(3)}
+    site.finished(launch)
+    ids.add(site.driver.start(launch))
+    time.sleep(0.3)
+    assert ids == {"1"}
+    assert (launch.work / "runs").read_text() == "run\n"
+
+
+def test_jobs_go_on_while_no_agent_runs_and_their_end_is_found_later(site):
+    running = site.run("1", "while [ ! -e go ]; do sleep 0.05; done; echo over; exit 4")
+    waiting = site.run("2", "echo mine", resources=replace(SMALL, cpus_per_task=4))
+    site.until(running, Phase.RUNNING)
+    site.driver.close()
+    (running.work / "go").touch()
+    _until(lambda: list((site.root / "state" / "jobs" / "pact~1~1").glob("*.done")))
+    site.driver = build(site.settings)
+    assert (site.finished(running).outcome, site.finished(running).exit_code) == (Outcome.FAILED, 4)
+    assert site.output(running) == "over\n"
+    assert site.finished(waiting).outcome is Outcome.COMPLETED
+
+
+def test_an_agent_killed_at_any_point_leaves_jobs_that_run_once(site):
+    """A process of its own starts jobs and is killed by SIGKILL while it does; the next driver finds every one."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path\nfrom local_site import Site\n"
+        "site = Site(Path(sys.argv[2]))\n"
+        "for n in range(1, 200):\n"
+        "    launch = site.launch(str(n), 'echo run >> runs; sleep 0.2')\n"
+        "    site.driver.start(launch); print(n, flush=True)\n"
+    )
+    here = str(Path(__file__).resolve().parent)
+    seen = 0
+    for kill_after in (3, 9, 14):
+        agent = subprocess.Popen(
+            [sys.executable, "-c", program, here, str(site.root)], stdout=subprocess.PIPE, text=True
+        )
+        for line in agent.stdout:
+            seen = max(seen, int(line))
+            if int(line) >= kill_after:
+                os.kill(agent.pid, signal.SIGKILL)
+                break
+        agent.wait()
+        agent.stdout.close()
+    launches = [site.launch(str(n), "") for n in range(1, seen + 1)]
+    outcomes = Counter(site.finished(launch, 60).outcome for launch in launches)
+    assert outcomes == {Outcome.COMPLETED: seen}
+    assert {(launch.work / "runs").read_text() for launch in launches} == {"run\n"}
+
+
+def test_a_spawner_that_is_killed_is_replaced(site):
+    first = site.run("1", "while [ ! -e go ]; do sleep 0.05; done")
+    site.until(first, Phase.RUNNING)
+    site.driver._board._foreman._spawner.kill()
+    site.driver._board._foreman._spawner.wait()
+    second = site.run("2", "exit 0")
+    assert site.finished(second).outcome is Outcome.COMPLETED
+    (first.work / "go").touch()
+    assert site.finished(first).outcome is Outcome.COMPLETED
+
+
+def test_a_job_whose_supervisor_is_killed_ends_and_is_told_as_a_failed_node(site):
+    launch = site.run("1", "setsid sleep 300 & echo $! > child; sleep 300")
+    site.until(launch, Phase.RUNNING)
+    _until(lambda: (launch.work / "child").exists() and (launch.work / "child").read_text())
+    os.kill(_begun(site, launch)["pid"], signal.SIGKILL)
+    record = site.finished(launch)
+    assert (record.outcome, record.exit_code) == (Outcome.NODE_FAIL, 0)
+    assert site.look(launch).reason == "the process that watched it was killed"
+    _until(lambda: processes.ticks(int((launch.work / "child").read_text())) is None)
+
+
+def test_a_failed_node_is_tried_again_only_for_a_script_that_asks_for_it(site):
+    launch = site.run(
+        "1", "echo run >> runs; while [ ! -e go ]; do sleep 0.05; done; echo $SLURM_RESTART_COUNT", requeue=True
+    )
+    site.until(launch, Phase.RUNNING)
+    _until((launch.work / "runs").exists)
+    os.kill(_begun(site, launch)["pid"], signal.SIGKILL)
+    _until(lambda: site.look(launch).restarts == 1 and site.look(launch).phase is Phase.RUNNING)
+    (launch.work / "go").touch()
+    site.until(launch, Phase.ENDED)
+    records = site.records(launch)
+    assert [(each.restart, each.outcome) for each in records] == [(0, Outcome.NODE_FAIL), (1, Outcome.COMPLETED)]
+    assert records[1].submitted == records[0].ended
+    assert (launch.work / "runs").read_text() == "run\nrun\n"
+    assert site.output(launch) == "1\n"
+
+
+def test_a_pid_that_was_used_again_is_not_taken_for_the_supervisor(site):
+    launch = site.run("1", "sleep 300")
+    site.until(launch, Phase.RUNNING)
+    site.driver.close()
+    os.kill(_begun(site, launch)["pid"], signal.SIGKILL)
+    begun = site.root / "state" / "jobs" / "pact~1~1" / "run-0.begun"
+    begun.write_text(json.dumps({**json.loads(begun.read_text()), "pid": os.getpid()}))
+    site.driver = build(site.settings)
+    site.driver.stop(ref(launch))  # would end this very test if the pid alone were believed
+    assert site.finished(launch).outcome is Outcome.NODE_FAIL
+
+
+@pytest.mark.parametrize("began", [True, False])
+def test_after_a_reboot_what_ran_is_a_failed_node_and_what_waited_runs(site, began):
+    blocker = site.run("1", "echo run >> runs; sleep 300", resources=replace(SMALL, cpus_per_task=4))
+    waiting = site.run("2", "echo run >> runs")
+    site.until(blocker, Phase.RUNNING)
+    _until((blocker.work / "runs").exists)
+    site.driver.close()
+    folder = site.root / "state" / "jobs" / "pact~1~1"
+    os.kill(_begun(site, blocker)["pid"], signal.SIGKILL)
+    time.sleep(0.1)
+    for name in ("run-0.begun", "run-0.orders"):
+        content = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps({**content, "boot": "an earlier one"}))
+    if not began:
+        (folder / "run-0.begun").unlink()
+    site.driver = build(site.settings)
+    record = site.finished(blocker)
+    assert (record.outcome, record.started is None) == (Outcome.NODE_FAIL, not began)
+    assert site.finished(waiting).outcome is Outcome.COMPLETED
+    assert [(each.work / "runs").read_text() for each in (blocker, waiting)] == ["run\n", "run\n"]
+
+
+def test_two_drivers_on_one_state_folder_agree(site):
+    other = build(site.settings)
+    launch = site.run("1", "while [ ! -e go ]; do sleep 0.05; done")
+    site.until(launch, Phase.RUNNING)
+    assert other.look([ref(launch)]) == {launch.marker: site.look(launch)}
+    assert other.start(launch) == "1"
+    assert other.start(site.launch("2", "exit 0")) == "101"
+    other.stop(ref(launch))
+    assert site.finished(launch).outcome is Outcome.CANCELLED
+    assert other.usage([ref(launch)]) == {launch.marker: site.records(launch)}
+    other.close()
+
+
+def test_five_hundred_quick_jobs_each_end_exactly_once(tmp_path):
+    site = Site(tmp_path, nodes={"cpus": 16, "memory_mib": 4096})
+    launches = [site.run(str(n), f"echo run >> runs; exit {n % 3}") for n in range(1, 501)]
+    refs = [ref(launch) for launch in launches]
+    _until(lambda: all(seen.phase is Phase.ENDED for seen in site.driver.look(refs).values()), 120)
+    used = site.driver.usage(refs)
+    assert [[record.exit_code for record in used[each.marker]] for each in launches] == [[n % 3] for n in range(1, 501)]
+    assert {(launch.work / "runs").read_text() for launch in launches} == {"run\n"}
+    assert len({used[each.marker][0].native_id for each in launches}) == 500
+    site.driver.close()
+
+
+def test_a_state_folder_that_fails_is_trouble_not_an_answer(site):
+    launch = site.run("1", "exit 0")
+    site.finished(launch)
+    ended = site.root / "state" / "ended" / "pact~1~1" / "launch.json"
+    ended.write_text("{")
+    with pytest.raises(SiteTrouble):
+        site.look(launch)
+    assert site.look(site.launch("2", "")) == Sighting(phase=Phase.UNKNOWN)
+
+
+def _begun(site, launch) -> dict:
+    folder = site.root / "state" / "jobs" / f"pact~{launch.marker.job}~1"
+    return json.loads((folder / "run-0.begun").read_text())
+
+
+def _until(holds, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
