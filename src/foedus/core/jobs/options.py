@@ -19,6 +19,8 @@ class Handling(StrEnum):
     """Carried out by Foedus, across sites; a driver keeps it from the site's Slurm."""
     OVERRULED = "overruled"
     """Accepted in a script, so that it need not be changed; a driver sets its own value, which wins."""
+    IGNORED = "ignored"
+    """Concerns sbatch's own messages; not sent on."""
     REFUSED = "refused"
     """Cannot be carried out faithfully at every site."""
     FOEDUS = "foedus"
@@ -70,6 +72,10 @@ def _passed(name: str, short: str, why: str, takes: Takes = Takes.VALUE) -> Opti
 
 def _taken_over(name: str, short: str, why: str) -> Option:
     return Option(name=name, short=short, handling=Handling.TAKEN_OVER, why=why)
+
+
+def _ignored(name: str, short: str, why: str) -> Option:
+    return Option(name=name, short=short, handling=Handling.IGNORED, why=why, takes=Takes.NOTHING)
 
 
 def _overruled(name: str, short: str, why: str) -> Option:
@@ -155,12 +161,10 @@ _PASSED = (
     _passed("ntasks-per-socket", "", "Most tasks on a socket."),
     _passed("open-mode", "", "Append to output files, or begin them anew."),
     _passed("overcommit", "O", "More tasks than CPUs.", _NOTHING),
-    _passed("parsable", "", "Without effect in a script.", _NOTHING),
     _passed("power", "", "Power management."),
     _passed("prefer", "", "Features that are welcome."),
     _passed("profile", "", "Profiling of the site's accounting."),
     _passed("propagate", "", "Resource limits to hand on.", _OPTIONAL),
-    _passed("quiet", "Q", "Without effect in a script.", _NOTHING),
     _passed("signal", "", "Signal before the time limit."),
     _passed("spread-job", "", "As many nodes as possible.", _NOTHING),
     _passed("switches", "", "Most switches between the nodes."),
@@ -168,9 +172,14 @@ _PASSED = (
     _passed("time-min", "", "Shortest time limit that will do."),
     _passed("tmp", "", "Temporary disk on each node."),
     _passed("use-min-nodes", "", "The fewest nodes of a range.", _NOTHING),
-    _passed("verbose", "v", "More messages of sbatch.", _NOTHING),
     _passed("wait-all-nodes", "", "Begin when all nodes are ready."),
     _passed("wckey", "", "Workload key of the site's accounting."),
+)
+
+_IGNORED = (
+    _ignored("parsable", "", "Foedus names the job itself."),
+    _ignored("quiet", "Q", "Foedus names the job itself."),
+    _ignored("verbose", "v", "It asks for more messages of sbatch."),
 )
 
 _OVERRULED = (
@@ -215,7 +224,7 @@ _REFUSED = (
 )
 
 OPTIONS: tuple[Option, ...] = tuple(
-    sorted(_SHAPE + _CONDUCT + _PASSED + _OVERRULED + _REFUSED, key=lambda option: option.name)
+    sorted(_SHAPE + _CONDUCT + _PASSED + _IGNORED + _OVERRULED + _REFUSED, key=lambda option: option.name)
 )
 """All options of sbatch, by name."""
 

@@ -178,7 +178,7 @@ def _check_exclusions(asked: Asked) -> None:
     tasks = (asked.last("ntasks-per-gpu"), asked.last("ntasks-per-tres"))
     if tasks[0] and tasks[1] and tasks[0].value != tasks[1].value:
         asked.refuse(("ntasks-per-gpu", "ntasks-per-tres"), "they differ", "keep one of them")
-    for pair in (("cpus-per-gpu", "cpus-per-task"), ("core-spec", "thread-spec"), ("quiet", "verbose")):
+    for pair in (("cpus-per-gpu", "cpus-per-task"), ("core-spec", "thread-spec")):
         if all(asked.last(name) for name in pair):
             asked.refuse(pair, "sbatch takes only one of them", "keep one of them")
 

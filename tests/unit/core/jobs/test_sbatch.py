@@ -200,13 +200,13 @@ def test_all_faults_come_at_once():
             "remove it, or submit with the site's own sbatch"
         ),
         (
-            "command line: --mem and --mem-per-cpu: sbatch takes only one of them, in script and command line together; "
-            "keep one of them"
+            "command line: --mem and --mem-per-cpu: sbatch takes only one of them, in script and command line "
+            "together; keep one of them"
         ),
         "line 2: --mem: 'lots' is not a size of memory; write a whole number and K, M (default), G or T, as in 64G",
         (
-            "line 4: --time: '1:2:3:4' is not a time; write minutes, minutes:seconds, hours:minutes:seconds, days-hours, "
-            "days-hours:minutes, days-hours:minutes:seconds, or UNLIMITED"
+            "line 4: --time: '1:2:3:4' is not a time; write minutes, minutes:seconds, hours:minutes:seconds, "
+            "days-hours, days-hours:minutes, days-hours:minutes:seconds, or UNLIMITED"
         ),
         "line 6: --chdir: '../up' leads out of the job's folder; give a folder inside it, or an absolute path",
         (

@@ -82,7 +82,6 @@ def test_what_the_job_needs(options, expected):
         ("--mem-per-gpu=4", ["--mem-per-gpu"]),
         ("--gpus=1 -c2 --cpus-per-gpu=2", ["--cpus-per-gpu and --cpus-per-task"]),
         ("-S1 --thread-spec=1", ["--core-spec and --thread-spec"]),
-        ("-Qv", ["--quiet and --verbose"]),
         ("--gpus=a100:8 --gpus-per-node=4", ["--gpus and --gpus-per-node"]),
         ("--gpus=a100:2 --gres=gpu:v100:2", ["--gpus and --gres"]),
         ("--gpus=7 --gpus-per-node=4", ["--gpus and --gpus-per-node"]),
