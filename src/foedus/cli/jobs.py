@@ -52,6 +52,7 @@ def status(
 
 def list_jobs(
     ctx: typer.Context,
+    *,
     every: Annotated[bool, typer.Option("--all", "-a", help="Those that have ended too.")] = False,
     state: Annotated[
         list[str] | None, typer.Option("--state", "-t", help="Only in this state; may be repeated.")

@@ -114,8 +114,15 @@ def convert(
     ] = False,
 ) -> None:
     """Write the usage records of a ledger as CSV, as Parquet, or in the OGF's Usage Record format 2.0 (XML)."""
-    from foedus.cli.ledger_lines import progress
     from foedus.cli.show import note
+
+    write_records(file, output, to, every=every)
+    note(f"wrote {output}")
+
+
+def write_records(file: Path, output: Path, to: Format, *, every: bool = False) -> None:
+    """Write the usage records of an exported ledger to another file."""
+    from foedus.cli.ledger_lines import progress
     from foedus.core.ledger.booked import booked, settled
     from foedus.render.csv_file import csv_lines
     from foedus.render.parquet_file import write_parquet
@@ -132,7 +139,6 @@ def convert(
                 write_parquet(usage_table(records), sink)
             case Format.XML:
                 sink.writelines(usage_records(records))
-    note(f"wrote {output}")
 
 
 def _entries(lines: "Iterator[bytes]") -> "Iterator[Entry]":

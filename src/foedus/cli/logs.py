@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def logs(
     ctx: typer.Context,
     job: Annotated[str, typer.Argument(help="The job's id.")],
+    *,
     follow_: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the job is over, through later attempts too.")
     ] = False,

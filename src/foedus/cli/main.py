@@ -40,7 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "sites": _entry(SITES, "sites:sites", "Show the sites and what can start there now."),
     "site": _entry(SITES, "sites:app", "Enrolment codes and revocation for a site's agent."),
     "balance": _entry(BOOKS, "balance:balance", "What each partner pledged, gave and took."),
-    "ledger": _entry(BOOKS, "ledger:app", "The ledger: export, verify, show."),
+    "ledger": _entry(BOOKS, "ledger_hub:app", "The ledger: export, verify, show."),
     "hub": _entry(SERVERS, "hub:app", "Run a hub."),
     "agent": _entry(SERVERS, "agent:app", "Run a site's agent."),
     "sbatch": _entry("", "submit:app", "The same as submit."),

@@ -15,6 +15,7 @@ token = typer.Typer(help="Tokens: what scripts and clients show to the hub.", no
 def add(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="USER", help="A short name, such as dana.")],
+    *,
     partner: Annotated[str, typer.Option(help="The partner whom the person belongs to.")],
     full_name: Annotated[str, typer.Option("--name", help="The person's name.")] = "",
     role: Annotated[str, typer.Option(help="user, operator or office.")] = "user",
@@ -49,6 +50,7 @@ def list_users(ctx: typer.Context, json: Json = False) -> None:
 @token.command()
 def create(
     ctx: typer.Context,
+    *,
     for_user: Annotated[str | None, typer.Option("--user", help="For someone else (office).")] = None,
     scope: Annotated[str, typer.Option(help="read, submit or manage.")] = "submit",
     project: Annotated[str | None, typer.Option(help="Narrow it to one project.")] = None,

@@ -1,7 +1,7 @@
 """Progress of long work, on standard error, where a person watches."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,19 @@ if TYPE_CHECKING:
     from foedus.client import Moved
 
 
+def _hidden(_: "Moved") -> None:
+    pass
+
+
+def _uncounted(_done: int, _total: int) -> None:
+    pass
+
+
 @contextmanager
-def bar(session: Session, label: str) -> Iterator[Callable[["Moved"], None]]:
+def bar(session: Session, label: str) -> Generator[Callable[["Moved"], None]]:
     """Show how many bytes have travelled; nothing is shown with ``--json``, or where nobody watches."""
     if session.json or not sys.stderr.isatty():
-        yield lambda moved: None
+        yield _hidden
         return
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -32,10 +40,10 @@ def bar(session: Session, label: str) -> Iterator[Callable[["Moved"], None]]:
 
 
 @contextmanager
-def counter(session: Session, label: str, total: int) -> Iterator[Callable[[int, int], None]]:
+def counter(session: Session, label: str, total: int) -> Generator[Callable[[int, int], None]]:
     """Show how many of how many are done; nothing is shown with ``--json``, or where nobody watches."""
     if session.json or not sys.stderr.isatty():
-        yield lambda done, total: None
+        yield _uncounted
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -54,6 +54,7 @@ def show(ctx: typer.Context, project: Name, json: Json = False) -> None:
 def create(
     ctx: typer.Context,
     project: Name,
+    *,
     title: Annotated[str, typer.Option(help="What it is about.")],
     sector: Annotated[str, typer.Option(help="One of the agreement's sectors.")],
     lead: Annotated[str, typer.Option(help="The user who leads it.")],

@@ -34,7 +34,7 @@ def run(
     ctx: typer.Context,
     words: Annotated[list[str] | None, typer.Argument(metavar="-- COMMAND [ARGUMENTS]")] = None,
 ) -> None:
-    """Run a command line as a job: foedus run --gpus 2 --time 1:00:00 --bundle src -- python src/train.py
+    """Run a command line as a job, like ``foedus run --gpus 2 --time 1:00:00 --bundle src -- python src/train.py``.
 
     The command gets its arguments exactly as they are here. All options of sbatch are taken, and:
 
@@ -50,7 +50,7 @@ def run(
     --json                 print JSON
     --idempotency-key KEY  go on with a submission that may have arrived: it is done only once
     --help, -h             show this message
-    """  # noqa: D301 - the mark is typer's, for lines that stay as they are; the first line ends in an example
+    """  # noqa: D301 - the mark is typer's, for lines that stay as they are
     session = session_of(ctx)
     line = split(words or [], OWN)
     if line.has("--help") or line.has("-h"):

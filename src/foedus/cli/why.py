@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def why(ctx: typer.Context, job: Annotated[str, typer.Argument(help="The job's id.")], json: Json = False) -> None:
-    """Tell why a job is where it is: the answer, which sites were considered and what each clause said, the attempts."""
+    """Tell why a job is where it is: the answer, the sites considered, what each clause said, the attempts."""
     del json
     session = session_of(ctx)
     with session.client() as client:

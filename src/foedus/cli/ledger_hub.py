@@ -1,0 +1,74 @@
+"""The commands of ``foedus ledger`` that ask a hub; those that work on a file are in `foedus.cli.ledger`."""
+
+import shutil
+import sys
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from foedus.cli.ledger import Format, app, write_records
+from foedus.cli.session import Json, session_of
+from foedus.cli.show import note, print_json, say, when
+from foedus.core.base.errors import BadInput, Fault
+
+__all__ = ["app"]
+
+
+class Exported(StrEnum):
+    """What a hub's ledger can be exported as."""
+
+    JSONL = "jsonl"
+    """The book itself: what ``foedus ledger verify`` reads."""
+    CSV = "csv"
+    PARQUET = "parquet"
+    OGF_UR = "ogf-ur"
+
+
+_FORMATS = {Exported.CSV: Format.CSV, Exported.PARQUET: Format.PARQUET, Exported.OGF_UR: Format.XML}
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", dir_okay=False, help="The file to write; standard output else.")
+    ] = None,
+    to: Annotated[
+        Exported, typer.Option("--format", help="The book itself (jsonl), or its usage records.")
+    ] = Exported.JSONL,
+) -> None:
+    """Export the hub's ledger: the book itself, for `foedus ledger verify`, or its usage records for other programs."""
+    if to is Exported.PARQUET and output is None and sys.stdout.isatty():
+        raise BadInput(Fault(path="--output", fault="is not given, and Parquet is no text", remedy="name a file"))
+    with session_of(ctx).client() as client, tempfile.TemporaryDirectory() as folder:
+        if to is Exported.JSONL and output is not None:
+            client.ledger_export(output)
+            note(f"wrote {output}")
+            return
+        file = client.ledger_export(Path(folder) / "ledger.jsonl")
+        if to is not Exported.JSONL:
+            converted = Path(folder) / "converted"
+            write_records(file, converted, _FORMATS[to])
+            file = converted
+        if output is not None:
+            shutil.copyfile(file, output)
+            note(f"wrote {output}")
+            return
+        with file.open("rb") as stream:
+            shutil.copyfileobj(stream, typer.get_binary_stream("stdout"))
+
+
+@app.command()
+def head(ctx: typer.Context, json: Json = False) -> None:
+    """Show the newest head, signed by the hub. Keep its JSON: `verify --head` proves that nothing before it changed."""
+    del json
+    session = session_of(ctx)
+    with session.client() as client:
+        found = client.ledger_head()
+    if session.json:
+        print_json(found)
+    else:
+        say(f"{found.alliance}: entry {found.seq}, {found.hash}, booked {when(found.at, session.now())}")
