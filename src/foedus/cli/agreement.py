@@ -1,27 +1,27 @@
-"""``foedus agreement``: read, check, sign, compare and amend agreements. Works on files alone; no hub is needed."""
+"""``foedus agreement``: agreements as files. All but ``enforce`` works on files alone and needs no hub."""
 
-import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from foedus.cli.exits import Exit
+from foedus.cli.session import Json, session_of
+from foedus.cli.show import note, print_json, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from foedus.core.agreement.model import Agreement
     from foedus.core.agreement.signatures import Finding
-    from foedus.core.base.canon import Json
     from foedus.core.base.dsse import Envelope
     from foedus.core.base.errors import Fault
     from foedus.core.base.ids import PartnerId
     from foedus.core.base.instant import Instant
 
-app = typer.Typer(help="Read, check, sign, compare and amend agreements.", no_args_is_help=True)
+app = typer.Typer(help="The agreement: check, sign, compare, put in force.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The agreement's file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Language = Annotated[str, typer.Option("--lang", help="Language of titles and clauses, such as he, az or de.")]
 Previous = Annotated[
     Path | None,
@@ -36,7 +36,7 @@ def check(
         list[Path] | None,
         typer.Option(exists=True, dir_okay=False, help="Check a site's own policy file too; may be repeated."),
     ] = None,
-    as_json: AsJson = False,
+    json: Json = False,
 ) -> None:
     """Say whether an agreement is sound: its file, and its clauses against the Cedar schema. All faults at once."""
     from foedus.core.base.errors import BadInput, Fault
@@ -44,7 +44,7 @@ def check(
 
     found = _sound(agreement.read_bytes())
     faults: list[Fault] = []
-    policies: dict[str, Json] = {}
+    policies: dict[str, object] = {}
     for path in policy or []:
         try:
             policies[str(path)] = len(read_local(path.read_bytes()))
@@ -52,16 +52,16 @@ def check(
             faults += [Fault(path=f"{path}: {one.path}", fault=one.fault, remedy=one.remedy) for one in error.faults]
     if faults:
         raise BadInput(*faults)
-    if as_json:
-        _print_json({"id": found.id, "version": found.version, "digest": found.digest, "policies": policies})
+    if json:
+        print_json({"id": found.id, "version": found.version, "digest": found.digest, "policies": policies})
         return
-    typer.echo(
+    say(
         f"{found.id}, version {found.version}, is sound: {_count(found.partners, 'partner')}, "
         f"{_count(found.sites, 'site')}, {_count(found.sectors, 'sector')}, {_count(found.clauses, 'clause')}"
     )
     for name, count in policies.items():
-        typer.echo(f"{name} is sound: {count} {'policy' if count == 1 else 'policies'}")
-    typer.echo(f"sha256 {found.digest}")
+        say(f"{name} is sound: {count} {'policy' if count == 1 else 'policies'}")
+    say(f"sha256 {found.digest}")
 
 
 @app.command()
@@ -69,21 +69,17 @@ def show(
     agreement: File,
     lang: Language = "en",
     policies: Annotated[bool, typer.Option("--policies", help="Show the Cedar text of the clauses too.")] = False,
-    as_json: AsJson = False,
+    json: Json = False,
 ) -> None:
     """Show what an agreement says."""
-    from rich.console import Console
-
-    from foedus.cli.agreement_view import as_object, tables
+    from foedus.cli.agreement_view import as_object, print_agreement
     from foedus.core.agreement.read import read
 
     found = read(agreement.read_bytes())
-    if as_json:
-        _print_json(as_object(found))
-        return
-    console = Console(highlight=False)
-    for part in tables(found, lang, policies=policies):
-        console.print(part)
+    if json:
+        print_json(as_object(found))
+    else:
+        print_agreement(found, lang, policies=policies)
 
 
 @app.command()
@@ -92,7 +88,7 @@ def sign(
     partner: Annotated[str, typer.Option("--as", help="The partner who signs.")],
     key: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The partner's private key file.")],
     previous: Previous = None,
-    as_json: AsJson = False,
+    json: Json = False,
 ) -> None:
     """Sign an agreement for a partner. The signature is written beside it; the agreement itself stays as it is."""
     from foedus.core.agreement.signatures import file_name, needed, sign_agreement
@@ -115,73 +111,91 @@ def sign(
     place = agreement.with_name(file_name(agreement.name, name))
     envelope = sign_agreement(signer, data, _envelope(place))
     place.write_bytes(envelope.write())
-    if as_json:
-        _print_json({"file": str(place), "partner": partner, "key": signer.key, "digest": found.digest})
+    if json:
+        print_json({"file": str(place), "partner": partner, "key": signer.key, "digest": found.digest})
         return
-    typer.echo(f"{partner} signed {found.id}, version {found.version} (sha256 {found.digest}): {place}")
+    say(f"{partner} signed {found.id}, version {found.version} (sha256 {found.digest}): {place}")
 
 
 @app.command()
-def verify(agreement: File, previous: Previous = None, as_json: AsJson = False) -> None:
+def verify(ctx: typer.Context, agreement: File, previous: Previous = None, json: Json = False) -> None:
     """Say whether an agreement could come into force today: soundness, term, version, and every partner's signature.
 
-    Exit code 3 if not.
+    Ends with 3 if not.
     """
-    from rich.console import Console
-
-    from foedus.cli.agreement_view import findings_table
+    from foedus.cli.agreement_view import print_findings
     from foedus.core.agreement.force import refusals
     from foedus.core.agreement.read import read
-    from foedus.core.agreement.signatures import file_name, findings, needed
+    from foedus.core.agreement.signatures import findings
     from foedus.keys import ed25519
     from foedus.policy.cedar import clause_faults
 
     data = agreement.read_bytes()
     found, before = read(data), _previous(previous)
-    envelopes: dict[PartnerId, Envelope] = {}
-    unreadable: list[Fault] = []
-    for partner in dict.fromkeys(partner for partner, _ in needed(found, before)):
-        _take_envelope(agreement.with_name(file_name(agreement.name, partner)), partner, envelopes, unreadable)
+    envelopes, unreadable = _envelopes(agreement, found, before)
     signatures = findings(data, found, before, envelopes, ed25519.verify)
-    faults = [*unreadable, *refusals(found, before, _now(), signatures, clause_faults(found.clauses))]
-    if as_json:
-        _print_json(_verdict(found, signatures, faults))
+    now = session_of(ctx).now()
+    faults = (*unreadable, *refusals(found, before, now, signatures, clause_faults(found.clauses)))
+    if json:
+        print_json(_verdict(found, signatures, faults))
     else:
-        console = Console(highlight=False)
-        console.print(findings_table(found, signatures))
-        for fault in faults:
-            console.print(f"{fault}", soft_wrap=True, markup=False)
+        print_findings(signatures)
         if found.version > 1 and before is None:
-            console.print("Give --previous to check it against the version before, and its partners' signatures.")
+            note("with --previous the version before is checked too, and the signatures of its partners")
+        for fault in faults:
+            say(str(fault))
         if not faults:
-            console.print(f"{found.id}, version {found.version}, may come into force.", soft_wrap=True)
+            say(f"{found.id}, version {found.version}, may come into force")
     if faults:
         raise typer.Exit(Exit.REFUSED)
 
 
 @app.command()
-def diff(old: File, new: File, as_json: AsJson = False) -> None:
-    """Show what changes from one version to another, thing by thing."""
-    from rich.console import Console
+def enforce(ctx: typer.Context, agreement: File, json: Json = False) -> None:
+    """Put a signed agreement in force at the hub (office). The signatures are read from beside the file."""
+    from foedus.core.agreement.read import read
+    from foedus.core.base.errors import BadInput, NotFound
 
-    from foedus.cli.agreement_view import changes_table
+    data = agreement.read_bytes()
+    found = read(data)
+    session = session_of(ctx)
+    with session.client() as client:
+        try:
+            before = read(client.agreement().text.encode("utf-8"))
+        except NotFound:
+            before = None
+        envelopes, unreadable = _envelopes(agreement, found, before)
+        if unreadable:
+            raise BadInput(*unreadable)
+        signatures = {str(partner): envelope.json() for partner, envelope in envelopes.items()}
+        view = client.enforce(data.decode("utf-8"), signatures)
+    if json:
+        print_json(view)
+    else:
+        say(f"{view.id}, version {view.version}, is in force (ledger entry {view.entry})")
+
+
+@app.command()
+def diff(old: File, new: File, json: Json = False) -> None:
+    """Show what changes from one version to another, thing by thing."""
+    from foedus.cli.agreement_view import print_changes
     from foedus.core.agreement.changes import compare
     from foedus.core.agreement.read import read
 
     changes = compare(read(old.read_bytes()), read(new.read_bytes()))
-    if as_json:
-        _print_json([change.json() for change in changes])
+    if json:
+        print_json({"changes": [change.json() for change in changes]})
     elif changes:
-        Console(highlight=False).print(changes_table(changes))
+        print_changes(changes)
     else:
-        typer.echo("no changes")
+        say("no changes")
 
 
 @app.command()
 def amend(
     agreement: File,
     out: Annotated[Path | None, typer.Option(help="The draft's file; by default <name>-v<version>.toml.")] = None,
-    as_json: AsJson = False,
+    json: Json = False,
 ) -> None:
     """Write a draft of the next version: version and previous are set, everything else is left for you to change."""
     from foedus.core.agreement.amend import amend as draft_of
@@ -192,11 +206,11 @@ def amend(
     stem = agreement.name.removesuffix(".toml").removesuffix(f"-v{version - 1}")
     place = out or agreement.with_name(f"{stem}-v{version}.toml")
     _write_new(place, draft)
-    if as_json:
-        _print_json({"file": str(place), "version": version})
+    if json:
+        print_json({"file": str(place), "version": version})
         return
-    typer.echo(f"draft of version {version}: {place}")
-    typer.echo(f"next: change it, then: foedus agreement diff {agreement} {place}")
+    say(f"draft of version {version}: {place}")
+    say(f"next: change it, then: foedus agreement diff {agreement} {place}")
 
 
 @app.command()
@@ -206,14 +220,14 @@ def new(
     sign_all: Annotated[
         bool, typer.Option("--sign", help="Sign it for every partner, with the keys just made: for trying out.")
     ] = False,
-    as_json: AsJson = False,
+    json: Json = False,
 ) -> None:
     """Begin with an example: an agreement, new keys for every party, and the sites' own policies."""
     from foedus.keys.examples import lay_out
 
     made = lay_out(example, folder, sign=sign_all)
-    if as_json:
-        _print_json(
+    if json:
+        print_json(
             {
                 "agreement": str(made.agreement),
                 "keys": {party: str(path) for party, path in made.keys.items()},
@@ -223,11 +237,12 @@ def new(
         )
         return
     for path in (made.agreement, *made.signatures, *made.policies, *made.keys.values()):
-        typer.echo(str(path))
+        say(str(path))
 
 
 @app.command()
 def vouch(
+    ctx: typer.Context,
     agreement: File,
     site: Annotated[str, typer.Argument(help="The site.")],
     site_key: Annotated[str, typer.Argument(help="The public key of the site's agent: ed25519:...")],
@@ -235,7 +250,7 @@ def vouch(
     key: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The private key file of the site's partner.")],
     not_before: Annotated[str | None, typer.Option(help="From when on, such as 2026-12-01T00:00:00Z; now.")] = None,
     out: Annotated[Path | None, typer.Option(help="The statement's file; by default <site>.vouch.dsse.json.")] = None,
-    as_json: AsJson = False,
+    json: Json = False,
 ) -> None:
     """State, as a partner, that a key speaks for one of your sites. Its agent needs this to join."""
     from foedus.core.agreement.read import read
@@ -244,16 +259,16 @@ def vouch(
     from foedus.keys import ed25519
 
     found = read(agreement.read_bytes())
-    begins = _now() if not_before is None else _instant(not_before)
+    begins = session_of(ctx).now() if not_before is None else _instant(not_before)
     statement = Vouch(alliance=found.id, site=SiteId(site), key=site_key, not_before=begins)
     envelope = make(ed25519.load(key), statement)
     verify(envelope, found, begins, ed25519.verify)
     place = out or Path(f"{site}.vouch.dsse.json")
     _write_new(place, envelope.write())
-    if as_json:
-        _print_json({"file": str(place), "site": site, "key": site_key})
+    if json:
+        print_json({"file": str(place), "site": site, "key": site_key})
         return
-    typer.echo(f"{site_key} speaks for {site}: {place}")
+    say(f"{site_key} speaks for {site}: {place}")
 
 
 def _sound(data: bytes) -> "Agreement":
@@ -280,21 +295,27 @@ def _envelope(place: Path) -> "Envelope | None":
     return Envelope.read(place.read_bytes(), str(place)) if place.exists() else None
 
 
-def _take_envelope(
-    place: Path, partner: "PartnerId", envelopes: "dict[PartnerId, Envelope]", faults: "list[Fault]"
-) -> None:
+def _envelopes(
+    file: Path, found: "Agreement", before: "Agreement | None"
+) -> "tuple[dict[PartnerId, Envelope], list[Fault]]":
+    """Read the signatures beside the file; what cannot be read is a fault and no signature."""
+    from foedus.core.agreement.signatures import file_name, needed
     from foedus.core.base.errors import BadInput
 
-    try:
-        envelope = _envelope(place)
-    except BadInput as error:
-        faults.extend(error.faults)
-        return
-    if envelope is not None:
-        envelopes[partner] = envelope
+    envelopes: dict[PartnerId, Envelope] = {}
+    faults: list[Fault] = []
+    for partner in dict.fromkeys(partner for partner, _ in needed(found, before)):
+        try:
+            envelope = _envelope(file.with_name(file_name(file.name, partner)))
+        except BadInput as error:
+            faults.extend(error.faults)
+            continue
+        if envelope is not None:
+            envelopes[partner] = envelope
+    return envelopes, faults
 
 
-def _verdict(found: "Agreement", signatures: "tuple[Finding, ...]", faults: "list[Fault]") -> "Json":
+def _verdict(found: "Agreement", signatures: "Sequence[Finding]", faults: "Sequence[Fault]") -> dict[str, object]:
     return {
         "id": found.id,
         "version": found.version,
@@ -325,15 +346,5 @@ def _instant(text: str) -> "Instant":
         raise BadInput(fault) from error
 
 
-def _now() -> "Instant":
-    from foedus.core.base.instant import Instant
-
-    return Instant(int(datetime.now(UTC).timestamp()) * 1000)  # noqa: TID251 - a command is a process of its own
-
-
 def _count(things: tuple[object, ...], noun: str) -> str:
     return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
-
-
-def _print_json(value: "Json") -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -1,57 +1,57 @@
 """How an agreement looks on a terminal, and as JSON."""
 
-from collections.abc import Iterator, Sequence
-from typing import cast
+from collections.abc import Sequence
 
-from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
-
+from foedus.cli.show import say, table
 from foedus.core.agreement.changes import Change
 from foedus.core.agreement.model import Agreement, Pool, Site, in_language
 from foedus.core.agreement.signatures import Finding
-from foedus.core.base.canon import Json
 from foedus.core.base.units import HOUR, duration, hours, mebibytes
 
 
-def tables(agreement: Agreement, language: str, *, policies: bool) -> Iterator[RenderableType]:
-    """Show an agreement as a heading and one table for each kind of thing."""
-    yield Text(in_language(agreement.title, language), style="bold")
-    previous = f", follows {agreement.previous}" if agreement.previous else ""
-    yield Text(f"{agreement.id}, version {agreement.version}, {agreement.starts} to {agreement.ends}{previous}")
-    yield Text(f"sha256 {agreement.digest}")
-    yield _table(
-        "Partners",
-        ("partner", "title", "key"),
-        [(one.id, in_language(one.title, language), one.key) for one in agreement.partners],
-    )
-    yield _table(
-        "Sites",
-        ("site", "partner", "country", "pools", "GPUs", "pledge", "guests"),
-        [_site_row(site) for site in agreement.sites],
-    )
-    sectors = [(one.id, in_language(one.title, language)) for one in agreement.sectors]
-    yield _table("Sectors", ("sector", "title"), sectors)
-    clauses = [(one.id, in_language(one.text, language), one.policy.strip()) for one in agreement.clauses]
-    columns = ("clause", "text", "policy") if policies else ("clause", "text")
-    yield _table("Clauses", columns, [row[: len(columns)] for row in clauses])
+def print_agreement(agreement: Agreement, language: str, *, policies: bool) -> None:
+    """Print an agreement as a heading and one table for each kind of thing."""
+    say(in_language(agreement.title, language))
+    say(f"{agreement.id}, version {agreement.version}, from {agreement.starts} to {agreement.ends}")
+    if agreement.previous:
+        say(f"follows {agreement.previous}")
+    say(f"sha256  {agreement.digest}")
+    say()
+    partners = [(one.id, in_language(one.title, language), one.key) for one in agreement.partners]
+    table(("PARTNER", "TITLE", "KEY"), partners)
+    say()
+    sites = [_site_row(site, language) for site in agreement.sites]
+    table(("SITE", "TITLE", "PARTNER", "COUNTRY", "GPUS", "PLEDGE", "GUESTS"), sites, right=("GPUS",))
+    say()
+    pools = [_pool_row(site, pool) for site in agreement.sites for pool in site.pools]
+    figures = ("NODES", "CPUS/NODE", "MEMORY/NODE", "GPUS/NODE")
+    table(("SITE", "POOL", *figures, "MODEL"), pools, right=figures)
+    say()
+    table(("SECTOR", "TITLE"), [(one.id, in_language(one.title, language)) for one in agreement.sectors])
+    say()
+    table(("CLAUSE", "TEXT"), [(one.id, in_language(one.text, language)) for one in agreement.clauses])
+    for clause in agreement.clauses if policies else ():
+        say()
+        for line in clause.policy.strip().splitlines():
+            say(line)
 
 
-def findings_table(agreement: Agreement, findings: Sequence[Finding]) -> Table:
-    """Show the signatures that an agreement needs."""
-    title = f"{agreement.id}, version {agreement.version}"
-    rows = [(one.partner, one.key, one.standing.value) for one in findings]
-    return _table(title, ("partner", "key", "signature"), rows)
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print the signatures that an agreement needs."""
+    table(("PARTNER", "SIGNATURE", "KEY"), [(one.partner, one.standing.value, one.key) for one in findings])
 
 
-def changes_table(changes: Sequence[Change]) -> Table:
-    """Show what an amendment changes."""
-    rows = [(change.path, change.before or "(new)", change.after or "(gone)") for change in changes]
-    return _table(None, ("what", "before", "after"), rows)
+def print_changes(changes: Sequence[Change]) -> None:
+    """Print what an amendment changes; each line of a longer text on a line of its own."""
+    for change in changes:
+        say(change.path)
+        for sign, text in (("-", change.before), ("+", change.after)):
+            for line in (text or "").splitlines():
+                say(f"  {sign} {line}")
 
 
-def as_object(agreement: Agreement) -> Json:
-    """Return the agreement as JSON: the words of the file, GPU-hours included."""
+def as_object(agreement: Agreement) -> dict[str, object]:
+    """Return the agreement for JSON: the words of the file, times in seconds, memory in MiB."""
     return {
         "id": agreement.id,
         "version": agreement.version,
@@ -68,23 +68,28 @@ def as_object(agreement: Agreement) -> Json:
     }
 
 
-def _site_row(site: Site) -> tuple[str, ...]:
-    guests = ", ".join(site.guests.pools) or "none"
-    if site.guests.time_limit is not None:
-        guests += f"\nat most {duration(site.guests.time_limit)}"
-    if site.guests.pools:
-        guests += "\npreempted" if site.guests.preempted else "\nnot preempted"
-    pools = "\n".join(_pool_words(pool) for pool in site.pools)
+def _site_row(site: Site, language: str) -> tuple[str, ...]:
+    title = in_language(site.title, language)
     pledge = f"{hours(site.pledge.amount)} GPU-hours a {site.pledge.period}"
-    return (site.id, site.partner, site.country, pools, str(site.gpus), pledge, guests)
+    return (site.id, title, site.partner, site.country, str(site.gpus), pledge, _guest_words(site))
 
 
-def _pool_words(pool: Pool) -> str:
-    words = f"{pool.id}: {pool.nodes} x {pool.cpus_per_node} CPUs, {mebibytes(pool.memory_per_node)}"
-    return f"{words}, {pool.gpus_per_node} {pool.gpu_model or 'GPUs'}" if pool.gpus_per_node else words
+def _guest_words(site: Site) -> str:
+    if not site.guests.pools:
+        return "none"
+    words = [f"pool{'' if len(site.guests.pools) == 1 else 's'} {' and '.join(site.guests.pools)}"]
+    if site.guests.time_limit is not None:
+        words.append(f"at most {duration(site.guests.time_limit)}")
+    words.append("preempted by owners" if site.guests.preempted else "not preempted")
+    return ", ".join(words)
 
 
-def _site_object(site: Site) -> Json:
+def _pool_row(site: Site, pool: Pool) -> tuple[str, ...]:
+    figures = (str(pool.nodes), str(pool.cpus_per_node), mebibytes(pool.memory_per_node), str(pool.gpus_per_node))
+    return (site.id, pool.id, *figures, pool.gpu_model or "-")
+
+
+def _site_object(site: Site) -> dict[str, object]:
     return {
         "id": site.id,
         "partner": site.partner,
@@ -108,12 +113,3 @@ def _site_object(site: Site) -> Json:
             for pool in site.pools
         ],
     }
-
-
-def _table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(cast("RenderableType", Text(cell)) for cell in row))
-    return table
