@@ -25,6 +25,11 @@ def canonical(value: Json) -> bytes:
     Raises `ValueError` naming the path of the first part that has no canonical form.
     """
     _check(value, "$")
+    return written(value)
+
+
+def written(value: Json) -> bytes:
+    """Return the canonical bytes of a value that is known to have a canonical form; `canonical` makes sure first."""
     return _ENCODER.encode(value).encode("utf-8")
 
 
