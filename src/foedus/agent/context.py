@@ -1,0 +1,120 @@
+"""What the agent's threads share."""
+
+import os
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from foedus.agent.accounts import Account, AccountRules, NoAccount, find_account, read_accounts
+from foedus.agent.folder import StateFolder
+from foedus.agent.hub import Hub
+from foedus.agent.meter import Meter
+from foedus.agent.reconcile import Rules
+from foedus.agent.settings import AgentSettings
+from foedus.agent.statuses import statuses
+from foedus.core.agreement.model import Agreement
+from foedus.core.base.dsse import Signer
+from foedus.core.base.ids import AllianceId, SiteId
+from foedus.core.base.instant import Clock
+from foedus.drivers.base import SiteDriver
+from foedus.store.journal import Journal, Key
+from foedus.store.journal_rows import Flags, Row
+from foedus.wire.agents import StartOrder, UsageItem
+from foedus.wire.ledger import SignedHead
+
+
+@dataclass(slots=True, kw_only=True)
+class Signals:
+    """How threads wake each other."""
+
+    orders: threading.Event = field(default_factory=threading.Event)
+    starts: threading.Event = field(default_factory=threading.Event)
+    looks: threading.Event = field(default_factory=threading.Event)
+    reports: threading.Event = field(default_factory=threading.Event)
+    logs: threading.Event = field(default_factory=threading.Event)
+    outputs: threading.Event = field(default_factory=threading.Event)
+    heads: threading.Event = field(default_factory=threading.Event)
+
+    def all(self) -> tuple[threading.Event, ...]:
+        """Return every one of them."""
+        return (self.orders, self.starts, self.looks, self.reports, self.logs, self.outputs, self.heads)
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """One agent. What is not mutable here is safe for threads by itself."""
+
+    settings: AgentSettings
+    folder: StateFolder
+    site: SiteId
+    alliance: AllianceId
+    signer: Signer
+    journal: Journal
+    clock: Clock
+    driver: SiteDriver
+    hub: Hub
+    meter: Meter
+    rules: Rules
+    log: structlog.stdlib.BoundLogger
+    agreement: Agreement
+    """Replaced as a whole when a new version is accepted."""
+    flags: Flags
+    """Replaced as a whole when the operator says so."""
+    head: SignedHead | None = None
+    """The newest head that the hub has shown."""
+    signals: Signals = field(default_factory=Signals)
+    greeted: threading.Event = field(default_factory=threading.Event)
+    """Set while the agent has an epoch."""
+    stopping: threading.Event = field(default_factory=threading.Event)
+    fatal: list[BaseException] = field(default_factory=list[BaseException])
+    """Why the agent has to stop, if it has to."""
+    trouble: dict[str, str] = field(default_factory=dict[str, str])
+    """What each thread last failed with; for ``foedus agent status``."""
+    _busy: set[Key] = field(default_factory=set[Key])
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def talking(self) -> bool:
+        """Whether the hub may be spoken to now."""
+        return self.greeted.is_set() and not self.flags.severed and not self.stopping.is_set()
+
+    def change(self, key: Key, decide: Callable[[Row], Row], usages: Sequence[UsageItem] = ()) -> Row | None:
+        """Change an attempt durably, with what the hub is to hear of it."""
+        row = self.journal.change(key, self.clock.now(), decide, statuses, usages)
+        self.signals.reports.set()
+        return row
+
+    @contextmanager
+    def busy(self, key: Key) -> Generator[None]:
+        """Mark an attempt as being handed over by this very process, so that nobody takes it for doubtful."""
+        with self._lock:
+            self._busy.add(key)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy.discard(key)
+
+    def is_busy(self, key: Key) -> bool:
+        """Say whether this process is handing it over."""
+        with self._lock:
+            return key in self._busy
+
+    def account(self, order: StartOrder) -> Account | NoAccount:
+        """Find the local account of an order in the site's account map, as it is now."""
+        return find_account(read_accounts(self.settings.accounts), order, self.account_rules)
+
+    @property
+    def account_rules(self) -> AccountRules:
+        """What accounts may be used."""
+        return AccountRules(
+            lowest_uid=self.settings.lowest_uid, allow_root=self.settings.allow_root, own_uid=os.geteuid()
+        )
+
+    def place(self, order: StartOrder) -> Path:
+        """Return the attempt's own folder: always the same, so that a lost journal finds it again."""
+        return self.settings.work / order.project / order.job / str(order.attempt)

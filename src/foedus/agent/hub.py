@@ -1,0 +1,252 @@
+"""The hub as an agent sees it: signed requests, each with the agent's epoch and a number that only grows.
+
+Every call blocks. What comes back is the message or an error of the tree; `Unreachable` stands for every kind of
+"no answer", after which it is unknown whether the hub got the request.
+"""
+
+import itertools
+import ssl
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import quote
+
+import httpx2
+from pydantic import ValidationError
+
+from foedus import __version__
+from foedus.client.calls import failed
+from foedus.client.steps import Answer
+from foedus.core.base.dsse import Signer
+from foedus.core.base.errors import Broken, Stale, Unreachable
+from foedus.core.base.ids import Digest, ProjectId, SiteId
+from foedus.core.base.instant import Clock
+from foedus.keys.http import EPOCH, SEQUENCE, sign_request
+from foedus.wire.agents import (
+    EnrolReply,
+    EnrolRequest,
+    HeadReply,
+    HelloReply,
+    HelloRequest,
+    LogsReply,
+    LogsRequest,
+    OrdersReply,
+    OrdersRequest,
+    ReportReply,
+    ReportRequest,
+)
+from foedus.wire.alliance import AgreementView
+from foedus.wire.files import PIECE, MissingReply, MissingRequest
+from foedus.wire.message import Message
+
+Reply = TypeVar("Reply", bound=Message)
+_PREFIX = "/api/v1"
+_PATIENCE_S = 30.0
+_CONNECT_S = 10.0
+_PIECE_PATIENCE_S = 120.0
+_GOOD = 300
+_ASK_AT_ONCE = 10_000
+
+
+@dataclass(slots=True)
+class Counter:
+    """The numbers of one series; each is higher than every one before, of earlier processes too."""
+
+    start: int
+    _numbers: "itertools.count[int]" = field(init=False)
+    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._numbers = itertools.count(self.start + 1)
+
+    def next(self) -> int:
+        """Draw the next number."""
+        with self._lock:
+            return next(self._numbers)
+
+
+def connect(hub: str, ca_file: str | None) -> httpx2.Client:
+    """Make the connection pool; nothing is sent yet."""
+    verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca_file) if ca_file else True
+    return httpx2.Client(
+        base_url=hub.rstrip("/"),
+        verify=verify,
+        timeout=httpx2.Timeout(_PATIENCE_S, connect=_CONNECT_S),
+        headers={"User-Agent": f"foedus-agent/{__version__}"},
+        follow_redirects=False,
+    )
+
+
+def enrol(http: httpx2.Client, request: EnrolRequest) -> EnrolReply:
+    """Introduce the site's key; the code is all that the hub asks for."""
+    return _read(EnrolReply, _send(http, "POST", f"{_PREFIX}/agents/enrol", body=_json(request), headers=_JSON))
+
+
+class Hub:
+    """The hub, for one site. Safe for threads; each series of numbers belongs to one thread."""
+
+    def __init__(self, dial: Callable[[], httpx2.Client], site: SiteId, signer: Signer, clock: Clock) -> None:
+        self._dial = dial
+        self._http: httpx2.Client | None = None
+        self._base = f"{_PREFIX}/agents/{quote(site, safe='')}"
+        self._signer = signer
+        self._clock = clock
+        self._epoch = 0
+        self._counters: dict[str, Counter] = {}
+        self._start = 0
+        self._lock = threading.Lock()
+
+    def hang_up(self) -> None:
+        """Break off every call at once; the next one dials again."""
+        with self._lock:
+            http, self._http = self._http, None
+        if http is not None:
+            http.close()
+
+    def hello(self, request: HelloRequest, sequence: int) -> HelloReply:
+        """Begin an epoch; all numbers after it are higher than `sequence`."""
+        with self._lock:
+            self._epoch, self._start = 0, sequence
+            self._counters.clear()
+        reply = self._post("hello", request, HelloReply, number=sequence)
+        with self._lock:
+            self._epoch = reply.epoch
+        return reply
+
+    def orders(self, request: OrdersRequest) -> OrdersReply:
+        """Ask what to do; the hub may hold back its answer for as long as the request says."""
+        return self._post("orders", request, OrdersReply, patience=request.wait_s + _PATIENCE_S)
+
+    def report(self, request: ReportRequest) -> ReportReply:
+        """Say where everything is."""
+        return self._post("reports", request, ReportReply)
+
+    def logs(self, request: LogsRequest) -> LogsReply:
+        """Pass on output."""
+        return self._post("logs", request, LogsReply)
+
+    def heads(self, since: int) -> HeadReply:
+        """Fetch the ledger's entries after number `since`."""
+        answer = self._signed("GET", f"{self._base}/heads?since={since}", b"", "heads", patience=_PIECE_PATIENCE_S)
+        return _read(HeadReply, answer)
+
+    def agreement(self) -> AgreementView:
+        """Fetch the agreement in force, with its signatures."""
+        return _read(AgreementView, self._signed("GET", f"{self._base}/agreement", b"", "agreement"))
+
+    def missing(self, project: ProjectId, pieces: Sequence[Digest]) -> list[Digest]:
+        """Return those of the pieces that the hub does not have."""
+        found: list[Digest] = []
+        path = f"{self._pieces(project)}/missing"
+        for first in range(0, len(pieces), _ASK_AT_ONCE):
+            request = MissingRequest(pieces=list(pieces[first : first + _ASK_AT_ONCE]))
+            answer = self._signed("POST", path, _json(request), "pieces", headers=_JSON)
+            found += _read(MissingReply, answer).missing
+        return found
+
+    def put_piece(self, project: ProjectId, piece: Digest, data: bytes) -> None:
+        """Upload one piece."""
+        path = f"{self._pieces(project)}/{piece}"
+        self._signed("PUT", path, data, "pieces", headers=_BYTES, patience=_PIECE_PATIENCE_S)
+
+    def piece(self, project: ProjectId, piece: Digest) -> bytes:
+        """Fetch one piece; its digest is for the caller to check."""
+        path = f"{self._pieces(project)}/{piece}"
+        data = self._signed("GET", path, b"", "pieces", patience=_PIECE_PATIENCE_S).body
+        if len(data) > _LARGEST_PIECE:
+            raise Broken(f"the hub sent {len(data)} bytes for one piece")
+        return data
+
+    def _pieces(self, project: ProjectId) -> str:
+        return f"{self._base}/projects/{quote(project, safe='')}/pieces"
+
+    def _post(
+        self,
+        name: str,
+        request: Message,
+        reply: type[Reply],
+        *,
+        number: int | None = None,
+        patience: float = _PATIENCE_S,
+    ) -> Reply:
+        path = f"{self._base}/{name}"
+        answer = self._signed("POST", path, _json(request), name, headers=_JSON, number=number, patience=patience)
+        return _read(reply, answer)
+
+    def _signed(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        series: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        number: int | None = None,
+        patience: float = _PATIENCE_S,
+    ) -> Answer:
+        with self._lock:
+            if self._http is None:
+                self._http = self._dial()
+            http, epoch = self._http, self._epoch
+            counter = self._counters.setdefault(series, Counter(self._start))
+        counted = {EPOCH: str(epoch), SEQUENCE: str(counter.next() if number is None else number)}
+        signed = sign_request(
+            self._signer,
+            method,
+            str(http.base_url.join(path)),
+            headers={**(headers or {}), **counted},
+            body=body,
+            created=self._clock.now(),
+        )
+        try:
+            return _send(http, method, path, body=body, headers=signed, patience=patience)
+        except Stale as error:
+            if epoch != self._epoch:
+                raise Unreachable("the epoch ended while this call was under way") from error
+            raise
+        except RuntimeError as error:
+            raise Unreachable(f"the connection was broken off: {error}") from error
+
+
+_JSON = {"content-type": "application/json"}
+_BYTES = {"content-type": "application/octet-stream"}
+_LARGEST_PIECE = max(PIECE, 64 * 1024 * 1024)
+"""A manifest is a piece too, and may be longer than a file's piece."""
+
+
+def _send(
+    http: httpx2.Client,
+    method: str,
+    path: str,
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    patience: float = _PATIENCE_S,
+) -> Answer:
+    timeout = httpx2.Timeout(patience, connect=_CONNECT_S)
+    try:
+        found = http.request(method, path, content=body, headers=dict(headers), timeout=timeout)
+    except httpx2.HTTPError as error:
+        words = str(error) or type(error).__name__
+        raise Unreachable(f"no answer from {http.base_url}: {words}", remedy="check the network and the hub") from error
+    answer = Answer(status=found.status_code, headers=dict(found.headers), body=found.content)
+    if answer.status >= _GOOD:
+        failure = failed(answer)
+        if failure.retryable and not failure.error.retryable:
+            raise Unreachable(failure.error.message, remedy=failure.error.remedy)
+        raise failure.error
+    return answer
+
+
+def _json(message: Message) -> bytes:
+    return message.model_dump_json().encode("utf-8")
+
+
+def _read(reply: type[Reply], answer: Answer) -> Reply:
+    try:
+        return reply.model_validate_json(answer.body)
+    except ValidationError as error:
+        raise Broken(
+            f"the hub's answer is not what this version expects: {error}", remedy="run the same version at both ends"
+        ) from error

@@ -1,0 +1,200 @@
+"""Greets the hub, takes its orders into the journal, and adopts what the journal has lost."""
+
+from dataclasses import dataclass
+
+from foedus import __version__
+from foedus.agent import agreement as agreements
+from foedus.agent.accounts import Account, NoAccount
+from foedus.agent.context import Context
+from foedus.agent.reconcile import adopted, asked_to_stop, doubted, ordered, told_of
+from foedus.core.base.errors import BadInput, NotAllowed, Stale
+from foedus.core.base.ids import JobId
+from foedus.core.base.instant import Instant, seconds_between
+from foedus.core.jobs.state import AttemptState
+from foedus.store.journal_rows import Row
+from foedus.wire.agents import BoardItem, HelloReply, HelloRequest, OrdersReply, OrdersRequest, StatusItem, StopOrder
+
+_AGAIN_S = 0.2
+_AT_ONCE_S = 0.1
+"""An answer as quick as this was not held back: the next question waits a moment."""
+_SEVERED_S = 1.0
+_MOST_KNOWN = 10_000
+_GAP = 1_000_000
+"""Between the numbers of one process and the next: more than any process sends in the time between two starts."""
+_JUMP = 86_400_000
+"""How far to jump where the hub has seen higher numbers: the journal is a copy from an earlier day."""
+_JUMPS = 5
+_SKEW_WARNING_S = 5
+
+
+@dataclass(slots=True, kw_only=True)
+class Dispatcher:
+    """One thread's work: the long poll."""
+
+    context: Context
+
+    def step(self) -> float:
+        """Ask once and do what the answer says."""
+        context = self.context
+        if context.flags.severed:
+            return _SEVERED_S
+        if not context.greeted.is_set():
+            self._greet()
+        known = context.journal.unheard()[:_MOST_KNOWN]
+        asked = context.clock.now()
+        reply = context.hub.orders(OrdersRequest(wait_s=context.settings.poll_s, known=known))
+        if context.flags.severed or context.stopping.is_set():
+            return _SEVERED_S
+        self.take(reply)
+        at_once = seconds_between(asked, context.clock.now()) < _AT_ONCE_S
+        return _AGAIN_S if at_once else 0.0
+
+    def take(self, reply: OrdersReply) -> None:
+        """Write the orders down; other threads carry them out."""
+        context = self.context
+        now = context.clock.now()
+        fresh = [ordered(order, now) for order in reply.starts if not self._is_refused(order.job, order.attempt)]
+        added = {row.key for row in context.journal.add(fresh, now)}
+        for row in fresh:
+            if row.key in added:
+                context.log.info("ordered", job=row.order.job, attempt=row.order.attempt, project=row.order.project)
+                context.change(row.key, _same)
+            else:
+                self._repeat(row)
+        for stop in reply.stops:
+            self._stop(stop)
+        if added:
+            context.signals.starts.set()
+        if reply.stops:
+            context.signals.looks.set()
+        if reply.head is not None and reply.head != context.head:
+            context.head = reply.head
+            context.signals.heads.set()
+
+    def refresh(self, version: int) -> None:
+        """Fetch the agreement if the hub has that version or a newer one; accept it for its signatures alone."""
+        context = self.context
+        if context.agreement.version >= version:
+            return
+        view = context.hub.agreement()
+        try:
+            agreement = agreements.accepted(view, context.agreement)
+        except (BadInput, NotAllowed) as error:
+            context.journal.write_note("alarm", f"an agreement was not accepted: {error.message}")
+            context.log.critical("the hub's new agreement is not accepted", error=error.message)
+            return
+        agreements.store(context.folder, view)
+        context.agreement = agreement
+        context.log.info("a new version of the agreement holds", version=agreement.version)
+
+    def _greet(self) -> None:
+        context = self.context
+        reply = self._hello()
+        skew = seconds_between(reply.now, context.clock.now())
+        if abs(skew) > _SKEW_WARNING_S:
+            context.log.warning("this machine's clock differs from the hub's", seconds=round(skew, 1))
+        context.log.info("greeted the hub", epoch=reply.epoch, board=len(reply.board))
+        known = context.journal.note("epoch")
+        self._adopt(reply.board, intact=known is not None and reply.epoch == int(known) + 1)
+        context.journal.write_note("epoch", str(reply.epoch))
+        context.greeted.set()
+        for signal in context.signals.all():
+            signal.set()
+        self.refresh_quietly()
+
+    def refresh_quietly(self) -> None:
+        """Look for a newer agreement; what goes wrong is met again when an order needs it."""
+        try:
+            self.refresh(self.context.agreement.version + 1)
+        except Stale:
+            raise
+        except Exception as error:  # noqa: BLE001  # the jobs come first
+            self.context.log.warning("the agreement could not be fetched", error=str(error))
+
+    def _hello(self) -> HelloReply:
+        """Begin an epoch with a number higher than every one before, those of a lost journal too."""
+        context = self.context
+        number = max(context.clock.now(), int(context.journal.note("sequence") or 0) + _GAP)
+        request = HelloRequest(version=__version__, driver=context.settings.driver_kind)
+        for _ in range(_JUMPS):
+            context.journal.write_note("sequence", str(number))
+            try:
+                return context.hub.hello(request, number)
+            except Stale:
+                context.log.warning("the hub has seen higher numbers from this site", number=number)
+                number += _JUMP
+        context.journal.write_note("sequence", str(number))
+        return context.hub.hello(request, number)
+
+    def _adopt(self, board: list[BoardItem], *, intact: bool) -> None:
+        """Compare the hub's board with the journal.
+
+        A journal is intact if it knows the epoch before this one. Then an order that it does not know was never taken,
+        and what it only intends was never done. Any other journal may be an old copy: everything is looked for first.
+        """
+        context = self.context
+        now = context.clock.now()
+        lost: list[Row] = []
+        for item in board:
+            known = context.journal.binding(item.job, item.attempt)
+            if known is not None and known.order.attempt >= item.order.attempt:
+                context.change(known.key, lambda row, item=item: told_of(row, item))
+                context.journal.say_again(item.job)
+            elif not intact or item.state is not AttemptState.BOUND:
+                lost.append(self._lost(item, now))
+        for row in context.journal.add(lost, now):
+            context.log.warning("adopted: the journal did not know it", job=row.order.job, attempt=row.newest)
+            context.change(row.key, _same)
+        if not intact:
+            for row in context.journal.open_rows():
+                folder = str(context.place(row.order))
+                context.change(row.key, lambda row, folder=folder: doubted(row, folder))
+        context.signals.looks.set()
+
+    def _lost(self, item: BoardItem, now: Instant) -> Row:
+        row = adopted(item, now)
+        try:
+            account = self.context.account(row.order)
+        except BadInput as error:
+            account = NoAccount(reason=error.message)
+        name = account.name if isinstance(account, Account) else ""
+        return row.model_copy(update={"account": name, "folder": str(self.context.place(row.order))})
+
+    def _is_refused(self, job: JobId, attempt: int) -> bool:
+        """Say whether an order was answered already without the attempt ever being in the journal."""
+        status = self.context.journal.status(job, attempt)
+        return (
+            status is not None
+            and status[0].state is AttemptState.RETURNED
+            and self.context.journal.row(job, attempt) is None
+        )
+
+    def _repeat(self, row: Row) -> None:
+        """Say again what became of an order that comes again: unless it is just on its way, the hub has not heard."""
+        status = self.context.journal.status(*row.key)
+        if status is None or (status[1] and status[0].state is not AttemptState.BOUND):
+            self.context.journal.say_again(row.order.job)
+            self.context.change(row.key, _same)
+
+    def _stop(self, stop: StopOrder) -> None:
+        context = self.context
+        row = context.journal.binding(stop.job, stop.attempt)
+        if row is None:
+            words = "the site does not have it"
+            context.journal.post(
+                StatusItem(job=stop.job, attempt=stop.attempt, state=AttemptState.RETURNED, reason=words)
+            )
+            context.signals.reports.set()
+            return
+        changed = context.change(row.key, lambda row: asked_to_stop(row, stop.why))
+        if changed == row:
+            status = context.journal.status(stop.job, stop.attempt)
+            if status is not None and status[1] and status[0].state in {AttemptState.ENDED, AttemptState.RETURNED}:
+                context.journal.say_again(stop.job)
+                context.signals.reports.set()
+        else:
+            context.log.info("asked to stop", job=stop.job, attempt=stop.attempt, why=stop.why)
+
+
+def _same(row: Row) -> Row:
+    return row

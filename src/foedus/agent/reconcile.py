@@ -1,0 +1,286 @@
+"""What follows from what the journal remembers and what the cluster shows: pure decisions on one attempt.
+
+A look that failed never gets here, so it changes nothing. Everything returns the row as it is to be from now on.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from foedus.core.base.ids import AllianceId, Marker
+from foedus.core.base.instant import Instant, after, iso, seconds_between
+from foedus.core.base.units import CpuSeconds, Seconds
+from foedus.core.jobs.job import StopReason
+from foedus.core.jobs.state import AttemptState, Outcome
+from foedus.drivers.base import Phase, Record, Ref, Sighting
+from foedus.store.journal_rows import AT_CLUSTER, Row, Run, Step
+from foedus.wire.agents import BoardItem, StartOrder
+
+NO_SOURCE = "none"
+"""Source of a usage record that no accounting stands behind: the cluster lost the attempt."""
+_CLEAN_LOOKS = 2
+_LOOK_BACK_S = 30 * 86_400
+"""How far back to search for an attempt whose beginning the journal does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How long to wait before believing that something is gone."""
+
+    settle_s: float = 15
+    """After a hand-over in doubt: how long the cluster may take to show it."""
+    lost_after_s: float = 600
+    """For an attempt that the cluster had, or a record that it owes."""
+    stop_again_s: float = 10
+    """Between two commands to end the same attempt."""
+    revive_s: float = 600
+    """How long an ended attempt is still looked at, since an operator may queue it again."""
+
+
+def marker(alliance: AllianceId, row: Row) -> Marker:
+    """Return what names the attempt at the cluster."""
+    return Marker(alliance=alliance, job=row.order.job, attempt=row.order.attempt)
+
+
+def ref(alliance: AllianceId, row: Row) -> Ref:
+    """Return what the driver needs to find it."""
+    since = after(row.since, -_LOOK_BACK_S) if row.adopted else row.since
+    return Ref(marker=marker(alliance, row), native_id=row.native_id or None, folder=Path(row.folder), since=since)
+
+
+def ordered(order: StartOrder, now: Instant) -> Row:
+    """Take an order: the intent, before anything is done."""
+    return Row(order=order, step=Step.INTENDED, since=now)
+
+
+def adopted(item: BoardItem, now: Instant) -> Row:
+    """Take over an attempt from the hub's board that the journal does not know.
+
+    The agent that had it before may have handed it over just before it lost its journal: it is looked for, and never
+    handed over again unless the hub never heard that the cluster has it and the cluster certainly has not.
+    """
+    steps = {AttemptState.STARTING: Step.HANDED, AttemptState.RUNNING: Step.RUNNING}
+    return Row(
+        order=item.order,
+        step=steps.get(item.state, Step.HANDING),
+        since=now,
+        adopted=True,
+        native_id=item.native_id,
+        restarts=max(0, item.attempt - item.order.attempt),
+        started=now if item.state is AttemptState.RUNNING else None,
+    )
+
+
+def doubted(row: Row, folder: str) -> Row:
+    """Look for it before anything else: the journal may be older than what was done."""
+    if row.step is not Step.INTENDED:
+        return row
+    return row.model_copy(update={"step": Step.HANDING, "adopted": True, "folder": folder, **_KNOWN})
+
+
+def told_of(row: Row, item: BoardItem) -> Row:
+    """Take the hub's word that the cluster had it, where the journal has forgotten that."""
+    if item.state is AttemptState.BOUND or row.step not in {Step.INTENDED, Step.HANDING}:
+        return row
+    return row.model_copy(update={"step": Step.HANDED, "adopted": True, "native_id": item.native_id, **_KNOWN})
+
+
+def asked_to_stop(row: Row, why: StopReason) -> Row:
+    """Take an order to end it. What was not handed over yet goes back at once; a cancel outweighs a recall."""
+    if row.step is Step.INTENDED:
+        return returned(row.model_copy(update={"stop": why}), _NEVER[why])
+    if row.step in {Step.CLOSED, Step.RETURNED} or row.stop is StopReason.CANCEL:
+        return row
+    return row.model_copy(update={"stop": why})
+
+
+_NEVER = {
+    StopReason.CANCEL: "cancelled before it was handed to the cluster",
+    StopReason.RECALL: "recalled before it was handed to the cluster",
+}
+
+
+def returned(row: Row, reason: str, *, final: bool = False, policy: Sequence[str] = ()) -> Row:
+    """Give it back; it never reached the cluster."""
+    update = {"step": Step.RETURNED, "reason": reason, "final": final, "policy": tuple(policy)}
+    return row.model_copy(update=update)
+
+
+def handing(row: Row, account: str, folder: str, now: Instant) -> Row:
+    """Note that it is about to be handed over, unless it was stopped meanwhile."""
+    if row.step is not Step.INTENDED:
+        return row
+    update = {"step": Step.HANDING, "account": account, "folder": folder, "since": now, **_KNOWN}
+    return row.model_copy(update=update)
+
+
+_KNOWN: Mapping[str, object] = {"unknown_since": None, "unknowns": 0}
+
+
+def handed(row: Row, native_id: str) -> Row:
+    """Note that the cluster took it."""
+    if row.step is not Step.HANDING:
+        return row
+    return row.model_copy(update={"step": Step.HANDED, "native_id": native_id, **_KNOWN})
+
+
+def seen(row: Row, sighting: Sighting, now: Instant, rules: Rules) -> Row:
+    """Follow what the cluster shows."""
+    if row.step in {Step.INTENDED, Step.RETURNED}:
+        return row
+    if sighting.phase is Phase.UNKNOWN:
+        return row if row.step in {Step.ENDED, Step.CLOSED} else _not_seen(row, now, rules)
+    if row.step is Step.CLOSED and sighting.restarts <= row.restarts:
+        return row
+    return _shown(row, sighting, now)
+
+
+def _shown(row: Row, sighting: Sighting, now: Instant) -> Row:
+    restarts = max(row.restarts, sighting.restarts)
+    update: dict[str, object] = {
+        "native_id": sighting.native_id or row.native_id,
+        "native_state": sighting.native_state,
+        "reason": sighting.reason,
+        "restarts": restarts,
+        "note": "",
+        **_KNOWN,
+    }
+    if restarts > row.restarts or row.step is Step.CLOSED:
+        update |= {"started": None, "ended": None, "closed": None, "logged": False, "sent": False}
+    # an attempt that was recalled while it waited is seen through, even if it began in between
+    recalled = row.stop is StopReason.RECALL and row.stopped is not None
+    match sighting.phase:
+        case Phase.PENDING:
+            update |= {"step": Step.HANDED, "started": None}
+        case Phase.RUNNING if recalled:
+            update |= {"step": Step.HANDED}
+        case Phase.RUNNING:
+            update |= {"step": Step.RUNNING, "started": sighting.started or row.started or now}
+        case _:
+            update |= {"step": Step.ENDED, "ended": row.ended or now}
+    return row.model_copy(update=update)
+
+
+def _not_seen(row: Row, now: Instant, rules: Rules) -> Row:
+    since = row.unknown_since or now
+    row = row.model_copy(update={"unknown_since": since, "unknowns": row.unknowns + 1})
+    if row.unknowns < _CLEAN_LOOKS:
+        return row
+    if row.step is Step.HANDING:
+        return _absent(row) if seconds_between(since, now) >= rules.settle_s else row
+    if seconds_between(since, now) < rules.lost_after_s:
+        return row
+    note = f"the cluster lost it: neither its queue nor its accounting knows it since {iso(since)}"
+    return row.model_copy(update={"step": Step.ENDED, "ended": now, "note": note})
+
+
+def _absent(row: Row) -> Row:
+    """Let it be handed over, since it certainly never was; unless somebody wants it ended."""
+    if row.stop is not None:
+        return returned(row, _NEVER[row.stop])
+    return row.model_copy(update={"step": Step.INTENDED, **_KNOWN})
+
+
+def to_be_stopped(row: Row, now: Instant, rules: Rules) -> bool:
+    """Say whether the cluster is to be told now to end it.
+
+    A recall ends only what waits: an attempt that runs when the recall is seen goes on, and the recall is moot.
+    """
+    if row.stop is None or row.step not in {Step.HANDED, Step.RUNNING}:
+        return False
+    if row.stop is StopReason.RECALL and row.step is Step.RUNNING:
+        return False
+    return row.stopped is None or seconds_between(row.stopped, now) >= rules.stop_again_s
+
+
+def told_to_stop(row: Row, now: Instant) -> Row:
+    """Note that the cluster was told."""
+    return row.model_copy(update={"stopped": now})
+
+
+def owes_records(row: Row) -> bool:
+    """Say whether some restart that is over has no record yet."""
+    finished = row.restarts + (row.step is Step.ENDED)
+    return row.step in AT_CLUSTER and any(number not in row.runs for number in range(finished))
+
+
+def new_records(row: Row, records: Sequence[Record], now: Instant, rules: Rules) -> tuple[Record, ...]:
+    """Pick the records to book now: those of restarts that are over and not booked.
+
+    A record that the cluster owes for too long is replaced by an empty one, whose source says that no accounting
+    stands behind it: the books stay whole, and nobody pays for what nobody measured.
+    """
+    finished = row.restarts + (row.step is Step.ENDED)
+    found = {record.restart: record for record in records}
+    wanted = [number for number in range(finished) if number not in row.runs]
+    overdue = row.ended is not None and (
+        row.unknown_since is not None or seconds_between(row.ended, now) >= rules.lost_after_s
+    )
+    return tuple(
+        record
+        for number in wanted
+        if (record := found.get(number) or (_missing(row, number, now) if overdue else None)) is not None
+    )
+
+
+def _missing(row: Row, number: int, now: Instant) -> Record:
+    return Record(
+        restart=number,
+        native_id=row.native_id,
+        outcome=Outcome.NODE_FAIL if number == row.restarts else Outcome.REQUEUED,
+        exit_code=0,
+        signal=0,
+        submitted=min(row.since, now),
+        started=None,
+        ended=now,
+        elapsed=Seconds(0),
+        nodes=0,
+        cpus=0,
+        cpu_seconds=CpuSeconds(0),
+        node_names=NO_SOURCE,
+    )
+
+
+def is_missing(record: Record) -> bool:
+    """Say whether a record only stands for one that the cluster never gave."""
+    return record.node_names == NO_SOURCE and record.nodes == 0
+
+
+def booked(row: Row, records: Sequence[Record]) -> Row:
+    """Note how restarts ended."""
+    runs = {
+        record.restart: Run(
+            outcome=record.outcome,
+            exit_code=record.exit_code,
+            signal=record.signal,
+            started=record.started,
+            ended=record.ended,
+            elapsed=record.elapsed,
+        )
+        for record in records
+    }
+    note = row.note
+    if any(is_missing(record) for record in records) and not note:
+        note = "the cluster's accounting has no record of it; it is booked with nothing used"
+    return row.model_copy(update={"runs": {**row.runs, **runs}, "note": note})
+
+
+def may_close(row: Row) -> bool:
+    """Say whether all is collected: records, last output, files."""
+    return row.step is Step.ENDED and row.restarts in row.runs and row.logged and row.sent
+
+
+def closed(row: Row, now: Instant) -> Row:
+    """Close it once all is collected."""
+    return row.model_copy(update={"step": Step.CLOSED, "closed": now}) if may_close(row) else row
+
+
+def recalled(row: Row) -> bool:
+    """Say whether it ended because the hub called it back: then the job goes elsewhere."""
+    last = row.runs.get(row.restarts)
+    return (
+        row.stop is StopReason.RECALL
+        and row.stopped is not None
+        and last is not None
+        and last.outcome is Outcome.CANCELLED
+    )

@@ -1,0 +1,135 @@
+"""Sends what the hub has not heard, until it says that it has; and what the site can start now."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from foedus.agent.context import Context
+from foedus.agent.reconcile import returned
+from foedus.agent.statuses import statuses
+from foedus.core.base.errors import FoedusError
+from foedus.core.base.ids import JobId
+from foedus.core.base.instant import Instant, after
+from foedus.core.jobs.state import AttemptState
+from foedus.core.placement.capacity import Capacity
+from foedus.store.journal import Key
+from foedus.store.journal_rows import Due, Outbox, Row, Step
+from foedus.wire.agents import ReportItem, ReportReply, ReportRequest, StatusItem, UsageItem
+from foedus.wire.ledger import SealView
+
+_MOST = 500
+_LEAST_CAPACITY_S = 1.0
+_IDLE_S = 1.0
+_NEVER = Instant(0)
+PENDING_SEAL = "seal"
+"""Note that holds the countersignature which the hub has not acknowledged."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Reporter:
+    """One thread's work: the outbox."""
+
+    context: Context
+    _full: Instant = field(default=_NEVER)
+    """When everything was reported last."""
+    _measured: Instant = field(default=_NEVER)
+    _drained: bool | None = None
+    _epoch: str = ""
+
+    def step(self) -> float:
+        """Send one report, if there is anything to say or it is time."""
+        context = self.context
+        if not context.talking:
+            return _IDLE_S
+        now = context.clock.now()
+        epoch = context.journal.note("epoch") or ""
+        full = epoch != self._epoch or now >= after(self._full, context.settings.board_s)
+        outbox = context.journal.due(_MOST, _MOST)
+        seal = context.journal.note(PENDING_SEAL) or ""
+        changed = bool(outbox.statuses or outbox.usages or seal) or self._drained != context.flags.draining
+        capacity = self._capacity(now, changed=changed)
+        if not (full or changed or capacity is not None):
+            return context.settings.report_s
+        draining = context.flags.draining
+        reply = context.hub.report(
+            ReportRequest(
+                at=now,
+                full=full,
+                capacity=capacity,
+                draining=draining,
+                statuses=_with_board(outbox, context.journal.open_rows()) if full else _items(outbox),
+                usages=outbox.usages,
+                seals=[SealView.model_validate_json(seal)] if seal else [],
+            )
+        )
+        self._heard(outbox, reply)
+        if seal and context.journal.note(PENDING_SEAL) == seal:
+            context.journal.write_note(PENDING_SEAL, "")
+        self._drained = draining
+        if full:
+            self._full, self._epoch = now, epoch
+        more = len(outbox.statuses) == _MOST or len(outbox.usages) == _MOST
+        return 0.0 if more else context.settings.report_s
+
+    def _capacity(self, now: Instant, *, changed: bool) -> Capacity | None:
+        """Measure what can start now; `None` if that was said a moment ago, or the cluster does not answer."""
+        context = self.context
+        least = _LEAST_CAPACITY_S if changed else context.settings.report_s
+        if now < after(self._measured, least):
+            return None
+        self._measured = now
+        try:
+            return context.driver.capacity()
+        except FoedusError as error:
+            context.log.warning("the cluster does not say what is free", error=str(error))
+            return None
+
+    def _heard(self, outbox: Outbox, reply: ReportReply) -> None:
+        context = self.context
+        context.journal.heard(
+            [((due.item.job, due.item.attempt), due.version) for due in outbox.statuses],
+            [_key(usage) for usage in outbox.usages],
+        )
+        refused = {(item.job, item.attempt): item for item in reply.statuses if not item.accepted}
+        for due in outbox.statuses:
+            key = (due.item.job, due.item.attempt)
+            if key in refused:
+                self._not_wanted(due, refused[key])
+        for item in reply.usages:
+            if not item.accepted:
+                context.log.error(
+                    "the hub does not book this record", job=item.job, attempt=item.attempt, why=item.text
+                )
+                note = {"job": item.job, "attempt": item.attempt, "why": item.text}
+                context.journal.write_note("refused", json.dumps(note))
+        if any(due.item.state is AttemptState.BOUND for due in outbox.statuses):
+            context.signals.starts.set()
+
+    def _not_wanted(self, due: Due, item: ReportItem) -> None:
+        context = self.context
+        context.log.warning(
+            "the hub does not take this status", job=item.job, attempt=item.attempt, state=due.item.state, why=item.text
+        )
+        if due.item.state is AttemptState.BOUND:
+            # the hub has given the job to another site meanwhile: it must not start here
+            context.change((item.job, item.attempt), lambda row: _withdrawn(row, item.text))
+
+
+def _withdrawn(row: Row, why: str) -> Row:
+    return returned(row, why or "the hub has withdrawn it") if row.step is Step.INTENDED else row
+
+
+def _items(outbox: Outbox) -> list[StatusItem]:
+    return [due.item for due in outbox.statuses]
+
+
+def _with_board(outbox: Outbox, rows: Sequence[Row]) -> list[StatusItem]:
+    """Return everything that the site has, and what the hub has not heard of others."""
+    items = {(item.job, item.attempt): item for row in rows for item in statuses(row)}
+    items |= {(item.job, item.attempt): item for item in _items(outbox)}
+    return [items[key] for key in sorted(items)]
+
+
+def _key(usage: UsageItem) -> Key:
+    body = usage.body
+    return JobId(str(body["job"])), int(str(body["attempt"]))

@@ -1,0 +1,118 @@
+"""Builds an agent out of its state folder and settings: the one place where its parts meet."""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import cast
+
+import structlog
+
+from foedus.agent import agreement as agreements
+from foedus.agent.accounts import read_accounts
+from foedus.agent.agent import Agent
+from foedus.agent.clock import SystemClock
+from foedus.agent.context import Context
+from foedus.agent.folder import StateFolder
+from foedus.agent.hub import Hub, connect
+from foedus.agent.meter import Meter
+from foedus.agent.orders import Dispatcher
+from foedus.agent.outputs import OutputSender
+from foedus.agent.reconcile import Rules
+from foedus.agent.reporter import Reporter
+from foedus.agent.seals import Sealer
+from foedus.agent.settings import AgentSettings
+from foedus.agent.starter import Policy, Starter
+from foedus.agent.tails import Tailer
+from foedus.agent.threads import Loop
+from foedus.agent.watcher import Watcher
+from foedus.core.base.errors import BadInput, Fault
+from foedus.core.base.instant import Clock
+from foedus.drivers.base import SiteDriver
+from foedus.store.journal import Journal
+
+GROUP = "foedus.drivers"
+
+
+def build(folder: StateFolder, settings: AgentSettings, *, driver: SiteDriver | None = None) -> Agent:
+    """Build the agent of an enrolled site. Takes the folder's lock; nothing is sent yet.
+
+    Raises `Conflict` if an agent runs with this folder, `NotFound` before enrolment, `BadInput` for settings, account
+    map or policy with faults.
+    """
+    log = open_log(json_lines=settings.json_logs)
+    enrolment = folder.enrolment()
+    signer = folder.key()
+    policy = Policy(path=settings.policy)
+    policy.load()
+    read_accounts(settings.accounts)
+    folder.lock()
+    agreement = agreements.load(folder)
+    own = agreements.own_site(agreement, enrolment.site)
+    cluster = driver or load_driver(settings.driver_kind, settings.driver_settings)
+    clock: Clock = SystemClock()
+    journal = Journal(folder.journal)
+    ca_file = None if settings.ca_file is None else str(settings.ca_file)
+    hub_url = settings.hub or enrolment.hub
+    context = Context(
+        settings=settings,
+        folder=folder,
+        site=enrolment.site,
+        alliance=enrolment.alliance,
+        signer=signer,
+        journal=journal,
+        clock=clock,
+        driver=cluster,
+        hub=Hub(lambda: connect(hub_url, ca_file), enrolment.site, signer, clock),
+        meter=Meter(
+            alliance=enrolment.alliance, site=own.id, partner=own.partner, source=cluster.source, signer=signer
+        ),
+        rules=Rules(settle_s=settings.settle_s, lost_after_s=settings.lost_after_s),
+        log=log,
+        agreement=agreement,
+        flags=journal.flags(),
+    )
+    return Agent(context=context, loops=_loops(context, policy), pid=os.getpid())
+
+
+def _loops(context: Context, policy: Policy) -> tuple[Loop, ...]:
+    dispatcher = Dispatcher(context=context)
+    starter = Starter(context=context, policy=policy, refresh=dispatcher.refresh)
+    sealer = Sealer(context=context, refresh=dispatcher.refresh_quietly)
+    signals = context.signals
+    return (
+        Loop(name="orders", step=dispatcher.step, wake=signals.orders),
+        Loop(name="starts", step=starter.step, wake=signals.starts),
+        Loop(name="looks", step=Watcher(context=context).step, wake=signals.looks),
+        Loop(name="reports", step=Reporter(context=context).step, wake=signals.reports),
+        Loop(name="logs", step=Tailer(context=context).step, wake=signals.logs),
+        Loop(name="outputs", step=OutputSender(context=context).step, wake=signals.outputs),
+        Loop(name="heads", step=sealer.step, wake=signals.heads),
+    )
+
+
+def load_driver(kind: str, settings: Mapping[str, object]) -> SiteDriver:
+    """Find a driver by its entry point and build it; raises `BadInput` if there is none of that name."""
+    found = entry_points(group=GROUP)
+    if kind not in found.names:
+        known = ", ".join(sorted(found.names))
+        raise BadInput(Fault(path="driver.kind", fault=f"there is no driver {kind!r}", remedy=f"use one of {known}"))
+    return cast("SiteDriver", found[kind].load()(dict(settings)))
+
+
+def open_log(*, json_lines: bool) -> structlog.stdlib.BoundLogger:
+    """Open the agent's log on standard error. Nothing secret is ever handed to it."""
+    renderer = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    return cast("structlog.stdlib.BoundLogger", structlog.get_logger())
