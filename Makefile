@@ -1,0 +1,55 @@
+# Each target brings what it needs: uv and a virtual environment of its own; `test`, `live` and `chaos` also the
+# system packages (real Slurm, MariaDB for its accounting, PostgreSQL), with apt where they may.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check live chaos bench docs format clean
+
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+RUN := $(UV) run --frozen --no-sync
+PYTEST := $(RUN) pytest
+
+help:  ## Show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
+
+demo: .venv/ready  ## Run the main job: two sites, real AI jobs, the verified books (KEEP=1 leaves it running)
+	$(RUN) foedus demo $(if $(KEEP),--keep)
+
+test: check system  ## Everything: checks, unit, contract and end-to-end tests, real PostgreSQL, two real Slurm clusters
+	$(PYTEST) -n 2 --dist loadgroup tests
+
+live: .venv/ready system  ## Only what runs on two real Slurm clusters
+	$(PYTEST) tests/live
+
+chaos: .venv/ready system  ## Kill hub and agents at random while jobs run (N=50 SEED=1)
+	FOEDUS_CHAOS_JOBS=$(or $(N),50) FOEDUS_CHAOS_SEED=$(or $(SEED),1) $(PYTEST) -s tests/live/test_crash.py
+
+check: .venv/ready  ## Format, lint, types, layers
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) basedpyright
+	$(RUN) lint-imports --no-cache
+
+bench: .venv/ready  ## Print the measured figures, each beside its goal
+	for program in bench/*.py; do $(RUN) python $$program || exit 1; done
+
+docs: .venv/ready  ## Write the generated pages of docs/reference anew
+	$(RUN) python docs/generate.py
+
+format: .venv/ready  ## Format the code
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+clean:  ## Remove what the targets made
+	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis
+
+.PHONY: system
+system:
+	sh tools/system-packages
+
+.venv/ready: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --frozen --quiet
+	@touch $@
+
+.tools/bin/uv:
+	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Foedus needs Python 3.11 or newer; this is " + sys.version)'
+	python3 -m venv .tools || { echo "python3 -m venv failed: install your system's python3-venv package" >&2; exit 1; }
+	.tools/bin/pip install --quiet --disable-pip-version-check uv

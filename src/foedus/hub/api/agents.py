@@ -1,0 +1,233 @@
+"""Routes of agents: enrolment, and the signed exchange with each site."""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from foedus.core.base.errors import BadInput, Fault, NotAllowed, NotFound, Stale
+from foedus.core.base.ids import ProjectId, SiteId
+from foedus.flow import enrol
+from foedus.flow.agreement import agreement_view
+from foedus.flow.book import book
+from foedus.flow.books import countersign, head, since
+from foedus.flow.files import put_piece
+from foedus.flow.logs import append_log
+from foedus.flow.orders import enrolled, hello, starts, stops
+from foedus.flow.ports import BROKER, Transaction, orders_topic
+from foedus.flow.report import report
+from foedus.hub.api.asking import REFUSALS, Asking, ThisHub, ThisWaker
+from foedus.hub.api.files import BYTES, Piece
+from foedus.hub.wiring import Hub, Result
+from foedus.keys.http import EPOCH, SEQUENCE, verify_request
+from foedus.wire.agents import (
+    CodeReply,
+    CodeRequest,
+    EnrolReply,
+    EnrolRequest,
+    HeadReply,
+    HelloReply,
+    HelloRequest,
+    LogsReply,
+    LogsRequest,
+    OrdersReply,
+    OrdersRequest,
+    ReportReply,
+    ReportRequest,
+)
+from foedus.wire.alliance import AgreementView
+from foedus.wire.files import MissingReply, MissingRequest
+
+router = APIRouter(tags=["agents"], responses=REFUSALS)
+_LOOK_AGAIN_S = 5.0
+_UNORDERED = frozenset({"pieces", "heads", "agreement"})
+"""Series whose requests may arrive in any order, and twice: they change nothing that a repeat would change again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """A request that a site's agent signed."""
+
+    site: SiteId
+    epoch: int
+
+
+@router.post("/agents/codes", status_code=201)
+def create_code(hub: ThisHub, caller: Asking, request: CodeRequest) -> CodeReply:
+    """Make a single-use enrolment code (office, or the site's operators)."""
+    code, now = secrets.token_urlsafe(24), hub.clock.now()
+    return hub.write(lambda tx: enrol.new_code(tx, caller, hub.agreement(tx), request.site, code=code, now=now))
+
+
+@router.post("/agents/enrol", status_code=201)
+def enrol_agent(hub: ThisHub, request: EnrolRequest) -> EnrolReply:
+    """Introduce an agent's key; the code is what authorises it."""
+    now = hub.clock.now()
+    return hub.write(
+        lambda tx: enrol.enrol(tx, request, hub.agreement(tx), hub_key=hub.signer.key, verify=hub.verify, now=now)
+    )
+
+
+@router.delete("/agents/{site}", status_code=204)
+def revoke_agent(hub: ThisHub, caller: Asking, site: SiteId) -> None:
+    """Refuse a site's key from now on (office, or the site's operators)."""
+    hub.write(lambda tx: enrol.revoke(tx, caller, hub.agreement(tx), site))
+
+
+async def _signed(hub: ThisHub, request: Request, site: SiteId) -> Signed:
+    body = await request.body()
+    return await run_in_threadpool(_check, hub, request, site, body)
+
+
+Agent = Annotated[Signed, Depends(_signed)]
+"""The site whose agent signed the request (RFC 9421)."""
+
+
+def _check(hub: Hub, request: Request, site: SiteId, body: bytes) -> Signed:
+    """Check signature, clock, epoch and sequence; only a request that passes all of them is looked at."""
+    headers = dict(request.headers)
+    with hub.store.read() as tx:
+        record = enrolled(tx, site)
+    verify_request(record.key or "", request.method, str(request.url), headers=headers, body=body, now=hub.clock.now())
+    epoch, sequence = _number(headers, EPOCH), _number(headers, SEQUENCE)
+    series = request.url.path.split(f"/agents/{site}/", 1)[1].split("/")[0]
+    series = "pieces" if series == "projects" else series
+    if series != "hello" and epoch != record.epoch:
+        raise Stale(
+            f"this is epoch {epoch} of {site}'s agent, and the hub has begun epoch {record.epoch} with a newer one",
+            remedy="run one agent for each site; this one stops",
+        )
+    if series not in _UNORDERED and not hub.write(lambda tx: tx.sites.accept(site, series, sequence)):
+        raise Stale(
+            f"message {sequence} of {site} was seen before, or is older than one that was", remedy="send a new one"
+        )
+    return Signed(site=site, epoch=epoch)
+
+
+def _number(headers: Mapping[str, str], name: str) -> int:
+    value = headers.get(name, "")
+    if not value.isdecimal():
+        raise BadInput(Fault(path=name, fault=f"{value!r} is no number", remedy="send a whole number"))
+    return int(value)
+
+
+@router.post("/agents/{site}/hello")
+def agent_hello(hub: ThisHub, agent: Agent, request: HelloRequest) -> HelloReply:  # noqa: ARG001 - documents the body
+    """Start a new epoch and get the hub's board of the site."""
+    now = hub.clock.now()
+    return hub.write(lambda tx: hello(tx, agent.site, now))
+
+
+@router.post("/agents/{site}/orders")
+async def agent_orders(hub: ThisHub, waker: ThisWaker, agent: Agent, request: OrdersRequest) -> OrdersReply:
+    """Return orders, at once if there are any, else when there are, or when `wait_s` is over."""
+    deadline = time.monotonic() + request.wait_s
+    with waker.listen(orders_topic(agent.site)) as event:
+        while True:
+            event.clear()
+            reply = await run_in_threadpool(_orders, hub, agent, request)
+            left = deadline - time.monotonic()
+            if reply.starts or reply.stops or left <= 0 or waker.closing:
+                return reply
+            await waker.wait(event, min(left, _LOOK_AGAIN_S))
+
+
+def _orders(hub: Hub, agent: Signed, request: OrdersRequest) -> OrdersReply:
+    known = frozenset(request.known)
+    now = hub.clock.now()
+
+    def load(tx: Transaction) -> OrdersReply:
+        if tx.sites.get(agent.site).epoch != agent.epoch:
+            raise Stale("a newer agent of this site has begun", remedy="run one agent for each site; this one stops")
+        found = starts(tx, agent.site, known, hub.settings.most_starts, now)
+        return OrdersReply(starts=found, stops=stops(tx, agent.site), head=head(tx, hub.signer))
+
+    return hub.write(load)
+
+
+@router.post("/agents/{site}/reports")
+def agent_report(hub: ThisHub, agent: Agent, request: ReportRequest) -> ReportReply:
+    """Take what an agent says of its site and its attempts, all in one transaction."""
+    now = hub.clock.now()
+
+    def take(tx: Transaction) -> ReportReply:
+        tx.sites.saw(agent.site, now, request.capacity, draining=request.draining)
+        statuses = [report(tx, agent.site, item, agent.epoch, now) for item in request.statuses]
+        agreement = hub.agreement(tx)
+        usages = [book(tx, agreement, agent.site, item, verify=hub.verify, now=now) for item in request.usages]
+        for seal in request.seals:
+            countersign(tx, agent.site, seal, hub.verify)
+        if request.capacity is not None:
+            tx.ring(BROKER)
+        return ReportReply(statuses=statuses, usages=usages)
+
+    return hub.write(take)
+
+
+@router.post("/agents/{site}/logs")
+def agent_logs(hub: ThisHub, agent: Agent, request: LogsRequest) -> LogsReply:
+    """Keep output of the site's jobs; say how far each stream has come."""
+    return hub.write(lambda tx: LogsReply(offsets=[append_log(tx, agent.site, piece) for piece in request.pieces]))
+
+
+@router.get("/agents/{site}/agreement")
+def agent_agreement(hub: ThisHub, agent: Agent) -> AgreementView:  # noqa: ARG001 - any enrolled agent may read it
+    """Return the agreement in force, with the partners' signatures."""
+    with hub.store.read() as tx:
+        record = tx.agreements.current()
+    if record is None:
+        raise NotFound("no agreement is in force")
+    return agreement_view(record)
+
+
+@router.get("/agents/{site}/heads")
+def agent_heads(
+    hub: ThisHub,
+    agent: Agent,  # noqa: ARG001 - any enrolled agent may read the books
+    seq: Annotated[int, Query(alias="since", ge=0)] = 0,
+) -> HeadReply:
+    """Return the entries after number `since`, and the signed head that they lead to."""
+    with hub.store.read() as tx:
+        return since(tx, seq, hub.signer)
+
+
+@router.post("/agents/{site}/projects/{project}/pieces/missing")
+def agent_missing(hub: ThisHub, agent: Agent, project: ProjectId, request: MissingRequest) -> MissingReply:
+    """Say which pieces of outputs the project does not have yet."""
+    return _in_project(
+        hub, agent, project, lambda tx: MissingReply(missing=list(tx.pieces.missing(project, request.pieces)))
+    )
+
+
+@router.put("/agents/{site}/projects/{project}/pieces/{piece}", status_code=204)
+async def agent_put_piece(hub: ThisHub, agent: Agent, project: ProjectId, piece: Piece, request: Request) -> None:
+    """Keep a piece of a job's outputs."""
+    data = await request.body()
+
+    def keep() -> None:
+        _in_project(hub, agent, project, lambda _: None)
+        put_piece(hub.store, hub.pieces, project, piece, data=data, now=hub.clock.now())
+
+    await run_in_threadpool(keep)
+
+
+@router.get("/agents/{site}/projects/{project}/pieces/{piece}", response_class=Response, responses={**BYTES})
+def agent_get_piece(hub: ThisHub, agent: Agent, project: ProjectId, piece: Piece) -> Response:
+    """Return a piece of a bundle."""
+    data = _in_project(hub, agent, project, lambda _: hub.pieces.get(project, piece))
+    if data is None:
+        raise NotFound(f"project {project} has no piece {piece}", remedy="let the job's user submit it again")
+    return Response(data, media_type="application/octet-stream")
+
+
+def _in_project(hub: Hub, agent: Signed, project: ProjectId, act: Callable[[Transaction], Result]) -> Result:
+    """Do something with a project's files, if the site has a job of the project now."""
+    with hub.store.read() as tx:
+        if not tx.jobs.has_live(agent.site, project):
+            raise NotAllowed(f"{agent.site} has no job of project {project}", remedy="ask for files of own jobs only")
+        return act(tx)

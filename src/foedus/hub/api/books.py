@@ -1,0 +1,56 @@
+"""Routes of the ledger and the balance."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response, StreamingResponse
+
+from foedus.flow.balance import balance_view
+from foedus.flow.books import entry_json, head, ledger_file
+from foedus.hub.api.asking import REFUSALS, Asking, ThisHub
+from foedus.hub.wiring import Hub
+from foedus.wire.ledger import BalanceView, EntryPage, SignedHead
+
+router = APIRouter(tags=["books"], responses=REFUSALS)
+
+
+@router.get("/ledger/head")
+def ledger_head(hub: ThisHub, caller: Asking) -> SignedHead:  # noqa: ARG001 - the books are open to the alliance
+    """Return the newest head, signed by the hub."""
+    with hub.store.read() as tx:
+        return head(tx, hub.signer)
+
+
+@router.get("/ledger/entries")
+def ledger_entries(
+    hub: ThisHub,
+    caller: Asking,  # noqa: ARG001 - the books are open to the alliance
+    start: Annotated[int, Query(ge=1)] = 1,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 500,
+) -> EntryPage:
+    """Return entries in order."""
+    with hub.store.read() as tx:
+        found = tx.ledger.entries(start, limit)
+        newest = tx.ledger.head()
+    last = found[-1].seq if found else start
+    more = newest is not None and last < newest.seq and bool(found)
+    return EntryPage(entries=[entry_json(entry) for entry in found], next=last + 1 if more else None)
+
+
+@router.get("/ledger/export", response_class=Response)
+def ledger_export(hub: ThisHub, caller: Asking) -> StreamingResponse:  # noqa: ARG001 - the books are open to the alliance
+    """Return the whole ledger as a file that anybody can check with the agreement alone."""
+    return StreamingResponse(_lines(hub), media_type="application/jsonl")
+
+
+@router.get("/balance")
+def get_balance(hub: ThisHub, caller: Asking, period: str | None = None) -> BalanceView:  # noqa: ARG001 - open to the alliance
+    """Return what each partner gave and took, by period, computed from the ledger."""
+    with hub.store.read() as tx:
+        return balance_view(tx, hub.agreement(tx), hub.balance(tx), period, hub.clock.now())
+
+
+def _lines(hub: Hub) -> Iterator[bytes]:
+    with hub.store.read() as tx:
+        yield from ledger_file(tx, hub.agreement(tx), hub.signer)

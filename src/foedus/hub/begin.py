@@ -1,0 +1,87 @@
+"""The first steps of a hub: its key, the agreement, the office's account."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from foedus.core.agreement.signatures import file_name
+from foedus.core.base.dsse import Envelope
+from foedus.core.base.errors import BadInput, Conflict, Fault
+from foedus.core.base.ids import PartnerId, UserId, name_fault
+from foedus.flow.agreement import put_in_force
+from foedus.flow.people import first_user
+from foedus.flow.ports import Transaction, User
+from foedus.hub.api.agreement import check_clauses
+from foedus.hub.api.people import fresh_secret
+from foedus.hub.serve import prepare
+from foedus.hub.settings import HubSettings
+from foedus.hub.wiring import KEY_FILE, Hub, build
+from foedus.keys import ed25519
+from foedus.wire.alliance import NewTokenView, Role
+
+FIRST_TOKEN_DAYS = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What `begin` made."""
+
+    alliance: str
+    version: int
+    token: NewTokenView
+
+
+def hub_key(settings: HubSettings, given: Path | None = None) -> str:
+    """Return the hub's public key; if it has none, take the private key in `given`, or make one."""
+    path = settings.state / KEY_FILE
+    if not path.exists():
+        settings.state.mkdir(parents=True, exist_ok=True)
+        ed25519.save(ed25519.load(given) if given else ed25519.make(), path)
+    return ed25519.load(path).key
+
+
+def begin(
+    settings: HubSettings, agreement: Path, office: UserId, partner: PartnerId, *, key: Path | None = None
+) -> Begun:
+    """Put a signed agreement in force on a fresh database and make the office's account."""
+    hub_key(settings, key)
+    prepare(settings)
+    hub = build(settings)
+    try:
+        return hub.write(lambda tx: _begin(hub, tx, agreement, office, partner))
+    finally:
+        hub.store.close()
+
+
+def _begin(hub: Hub, tx: Transaction, path: Path, office: UserId, partner: PartnerId) -> Begun:
+    if tx.people.all():
+        raise Conflict("this hub has begun already", remedy="amend the agreement with `foedus agreement put`")
+    now = hub.clock.now()
+    record = put_in_force(
+        tx,
+        path.read_bytes(),
+        envelopes_beside(path),
+        hub_key=hub.signer.key,
+        check=check_clauses,
+        verify=hub.verify,
+        now=now,
+    )
+    agreement = hub.agreement(tx)
+    fault = name_fault(office, "office")
+    if agreement.partner(partner) is None:
+        known = ", ".join(one.id for one in agreement.partners)
+        fault = Fault(path="partner", fault=f"the agreement has no partner {partner!r}", remedy=f"use one of: {known}")
+    if fault is not None:
+        raise BadInput(fault)
+    user = User(id=office, partner=partner, name="", role=Role.OFFICE, created=now)
+    token = first_user(tx, user, fresh_secret(), FIRST_TOKEN_DAYS)
+    return Begun(alliance=agreement.id, version=record.version, token=token)
+
+
+def envelopes_beside(path: Path) -> dict[PartnerId, Envelope]:
+    """Read the signatures that stand beside an agreement's file."""
+    prefix, suffix = file_name(path.name, PartnerId("*")).split("*")
+    found: dict[PartnerId, Envelope] = {}
+    for file in sorted(path.parent.glob(f"{prefix}*{suffix}")):
+        partner = PartnerId(file.name.removeprefix(prefix).removesuffix(suffix))
+        found[partner] = Envelope.read(file.read_bytes(), file.name)
+    return found

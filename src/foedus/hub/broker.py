@@ -1,0 +1,61 @@
+"""The broker: places jobs, in whichever hub process holds the lead at a time."""
+
+import time
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+
+from foedus.core.base.errors import FoedusError
+from foedus.flow.place import place, recall, withdraw
+from foedus.flow.ports import BROKER
+from foedus.flow.release import sweep
+from foedus.hub.metrics import BROKER_PASS, LEADER, PLACED
+from foedus.hub.waker import Waker
+from foedus.hub.wiring import Hub
+
+_LOG = structlog.get_logger("foedus.broker")
+_SWEEP_EVERY_S = 5.0
+_SWEEP = 10_000
+
+
+class Broker:
+    """One pass after another, each at once when something is to be placed."""
+
+    def __init__(self, hub: Hub, waker: Waker) -> None:
+        self._hub = hub
+        self._waker = waker
+        self._swept = 0.0
+
+    async def run(self) -> None:
+        """Work until the process stops."""
+        with self._waker.listen(BROKER) as event:
+            while not self._waker.closing:
+                event.clear()
+                more = await run_in_threadpool(self._pass)
+                if not more:
+                    await self._waker.wait(event, self._hub.settings.pass_s)
+
+    def _pass(self) -> bool:
+        """Make one pass; true if it placed as much as it looked at, so that another should follow at once."""
+        try:
+            leading = self._hub.leader.hold()
+            LEADER.set(leading)
+            return leading and self._placed()
+        except FoedusError as error:
+            _LOG.warning("pass failed", code=error.code, message=error.message)
+        except Exception:  # noqa: BLE001 - whatever it was, the next pass starts afresh; the log has it
+            _LOG.exception("pass failed")
+        return False
+
+    def _placed(self) -> bool:
+        with BROKER_PASS.time():
+            now = self._hub.clock.now()
+            rules = self._hub.place_rules
+            placed = self._hub.write(lambda tx: place(tx, self._hub.agreement(tx), rules, now))
+            PLACED.inc(placed)
+            if time.monotonic() - self._swept > _SWEEP_EVERY_S:
+                self._swept = time.monotonic()
+                self._hub.write(lambda tx: withdraw(tx, self._hub.agreement(tx), rules, now))
+                self._hub.write(lambda tx: recall(tx, self._hub.agreement(tx), rules, now))
+                self._hub.write(lambda tx: sweep(tx, _SWEEP, now))
+        return placed >= rules.window // 2

@@ -1,0 +1,92 @@
+"""What happens to every request: an id, a size limit, a log line, a measurement."""
+
+import secrets
+import time
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from foedus.core.base.errors import TooLarge
+from foedus.hub.errors import view
+from foedus.hub.metrics import LATENCY, REQUESTS
+
+_LOG = structlog.get_logger("foedus.http")
+_ID_HEADER = b"x-request-id"
+_LONGEST_ID = 64
+
+
+class Envelope:
+    """Gives each request an id (its own, or a fresh one), logs and measures it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 500
+        started = time.perf_counter()
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (_ID_HEADER, request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            seconds = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "unknown")
+            REQUESTS.labels(scope["method"], route, status).inc()
+            LATENCY.labels(scope["method"], route).observe(seconds)
+            _LOG.debug(
+                "request", id=request_id, method=scope["method"], path=scope["path"], status=status, seconds=seconds
+            )
+
+
+class LargestBody:
+    """Refuses bodies over a limit, before they are read where their length is announced, else while they arrive."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, if it is small enough."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if announced.isdigit() and int(announced) > self._limit:
+            await self._refuse(send)
+            return
+        seen = 0
+
+        async def receiving() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._limit:
+                raise TooLarge(f"the request is larger than {self._limit} bytes", remedy="send less at once")
+            return message
+
+        await self._app(scope, receiving, send)
+
+    async def _refuse(self, send: Send) -> None:
+        error = TooLarge(f"the request is larger than {self._limit} bytes", remedy="send less at once")
+        body = view(error).model_dump_json().encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 413, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def _request_id(scope: Scope) -> str:
+    given = next((value for name, value in scope["headers"] if name == _ID_HEADER), b"").decode("latin-1")
+    fine = 0 < len(given) <= _LONGEST_ID and all(char.isalnum() or char in "-_." for char in given)
+    return given if fine else secrets.token_hex(8)

@@ -1,0 +1,111 @@
+"""Builds a hub process: the only place where its parts are put together."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from foedus.core.agreement.model import Agreement
+from foedus.core.agreement.read import read
+from foedus.core.base.dsse import Signer, Verifier
+from foedus.core.base.errors import FoedusError, NotFound
+from foedus.core.base.instant import Clock
+from foedus.core.base.units import Seconds
+from foedus.flow.balance import Folded, catch_up
+from foedus.flow.place import PlaceRules
+from foedus.flow.ports import PieceStore, Store, Transaction
+from foedus.flow.submit import Rules
+from foedus.hub.clock import SystemClock
+from foedus.hub.settings import HubSettings
+from foedus.keys import ed25519
+from foedus.policy.cedar import CedarPolicy
+from foedus.store.dialects.base import Leader
+from foedus.store.pieces_files import PieceFiles
+from foedus.store.unit import SqlStore, open_store
+
+KEY_FILE = "hub.key"
+_TRIES = 5
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class Hub:
+    """All that the routes and the broker work with."""
+
+    settings: HubSettings
+    store: SqlStore
+    leader: Leader
+    pieces: PieceStore
+    signer: Signer
+    verify: Verifier
+    clock: Clock = field(default_factory=SystemClock)
+    _rules: tuple[int, Rules] | None = None
+    _balance: Folded = field(default_factory=Folded)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def place_rules(self) -> PlaceRules:
+        """The bounds of placement."""
+        return PlaceRules(
+            window=self.settings.window,
+            fresh=Seconds(self.settings.fresh_s),
+            patience=Seconds(self.settings.patience_s),
+            promise=Seconds(self.settings.promise_s),
+            rest=Seconds(self.settings.rest_s),
+        )
+
+    def rules(self, tx: Transaction) -> Rules:
+        """Return what is in force; compiled anew only when a new version came into force."""
+        version = tx.agreements.version()
+        if version is None:
+            raise NotFound("no agreement is in force", remedy="put one in force: `foedus hub init --agreement FILE`")
+        with self._lock:
+            if self._rules is None or self._rules[0] != version:
+                record = tx.agreements.current()
+                if record is None:
+                    raise NotFound("no agreement is in force")
+                agreement = read(record.text)
+                self._rules = (version, Rules(agreement=agreement, clauses=CedarPolicy(agreement.clauses)))
+            return self._rules[1]
+
+    def agreement(self, tx: Transaction) -> Agreement:
+        """Return the agreement in force."""
+        return self.rules(tx).agreement
+
+    def balance(self, tx: Transaction) -> Folded:
+        """Return what the ledger comes to, reading only what is new in it."""
+        with self._lock:
+            self._balance = catch_up(tx, self._balance)
+            return self._balance
+
+    def write(self, act: Callable[[Transaction], Result]) -> Result:
+        """Do something in one transaction, again if it lost a race against another one."""
+        return retried(self.store, act)
+
+
+def retried(store: Store, act: Callable[[Transaction], Result]) -> Result:
+    """Run `act` in a transaction, again with a short pause while it fails in a way that may pass."""
+    for attempt in range(_TRIES):
+        try:
+            with store.begin() as tx:
+                return act(tx)
+        except FoedusError as error:
+            if not error.retryable or attempt == _TRIES - 1:
+                raise
+            time.sleep(0.02 * 2**attempt)
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def build(settings: HubSettings) -> Hub:
+    """Open everything that the settings name."""
+    store = open_store(settings.database_url)
+    return Hub(
+        settings=settings,
+        store=store,
+        leader=store.leader(),
+        pieces=PieceFiles(settings.state / "pieces"),
+        signer=ed25519.load(settings.state / KEY_FILE),
+        verify=ed25519.verify,
+    )
