@@ -51,8 +51,8 @@ def starts(
         for attempt in tx.attempts.at(site, frozenset({AttemptState.BOUND}))
         if (attempt.job, attempt.number) not in known and attempt.stop is None
     ][:most]
-    tx.attempts.offer([(attempt.job, attempt.number) for attempt in waiting], now)
-    return _start_orders(tx, waiting)
+    given = tx.attempts.offer([(attempt.job, attempt.number) for attempt in waiting], now)
+    return _start_orders(tx, [attempt for attempt in waiting if (attempt.job, attempt.number) in given])
 
 
 def stops(tx: Transaction, site: SiteId) -> list[StopOrder]:

@@ -130,6 +130,10 @@ class Jobs(Protocol):
         """Return jobs bound to, waiting or running at a site."""
         ...
 
+    def has_live(self, site: SiteId, project: ProjectId) -> bool:
+        """Say whether a project has a job bound to, waiting or running at a site."""
+        ...
+
     def counts(self) -> Mapping[tuple[SiteId | None, JobState], int]:
         """Count the jobs that have not ended, by site and state."""
         ...
@@ -223,8 +227,11 @@ class Attempts(Protocol):
         """Change one, if its state allows it."""
         ...
 
-    def offer(self, attempts: Sequence[tuple[JobId, int]], at: Instant) -> None:
-        """Note that these were given to the agent, where that was not noted before."""
+    def offer(self, attempts: Sequence[tuple[JobId, int]], at: Instant) -> frozenset[tuple[JobId, int]]:
+        """Note that these are given to the agent, where that was not noted before.
+
+        Return those that are still bound: only they may be given to it.
+        """
         ...
 
     def withdraw(self, job: JobId, number: int, reason: str) -> bool:
@@ -478,6 +485,10 @@ class AgreementRecord:
 
 class Agreements(Protocol):
     """Versions of the agreement."""
+
+    def version(self) -> int | None:
+        """Return the newest version's number."""
+        ...
 
     def current(self) -> AgreementRecord | None:
         """Return the newest version."""

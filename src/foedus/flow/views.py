@@ -62,7 +62,7 @@ def status(tx: Transaction, caller: Caller, ids: Sequence[JobId], sites: Reach) 
     """Return many at once, in a number of queries that does not grow with theirs."""
     jobs = tx.jobs.get(ids)
     arrays = tx.jobs.arrays([name for name in ids if name not in jobs])
-    tally = tx.jobs.tally(list(arrays)) if arrays else {}
+    tally = tx.jobs.tally(list(arrays))
     specimens = tx.jobs.get(_first_tasks(arrays.values()))
     views: list[JobView] = []
     absent: list[JobId] = []

@@ -50,28 +50,19 @@ def _considered(
 
 
 def _answer(job: Job, considered: tuple[Considered, ...]) -> str:
-    match job.state:
-        case JobState.PENDING if considered:
-            parts = "; ".join(f"{one.site}: {one.text}" for one in considered)
-            return f"It waits: {parts}."
-        case JobState.PENDING:
-            return f"It waits: {job.reason}."
-        case JobState.BOUND:
-            return f"It was given to {job.site}, whose agent has not confirmed yet."
-        case JobState.STARTING:
-            return f"It waits in {job.site}'s own queue: {job.reason}."
-        case JobState.RUNNING:
-            return f"It runs at {job.site}{_as(job)}, attempt {job.attempt}."
-        case JobState.REFUSED:
-            return f"It was refused: {job.reason}."
-        case JobState.CANCELLED:
-            return f"It was cancelled: {job.reason}."
-        case _:
-            return f"It ended at {job.site}{_as(job)}, attempt {job.attempt}: {job.state} (exit code {job.exit_code})."
-
-
-def _as(job: Job) -> str:
-    return " as a guest" if job.guest else ""
+    at = f"{job.site}{' as a guest' if job.guest else ''}"
+    waits = "; ".join(f"{one.site}: {one.text}" for one in considered) or job.reason
+    words = {
+        JobState.PENDING: f"It waits: {waits}.",
+        JobState.BOUND: f"It was given to {at}; its agent has not confirmed yet.",
+        JobState.STARTING: f"It waits in the queue of {at}: {job.reason}.",
+        JobState.RUNNING: f"It runs at {at}, attempt {job.attempt}.",
+        JobState.REFUSED: f"It was refused: {job.reason}.",
+    }
+    if job.site is None and job.state is JobState.CANCELLED:
+        return f"It was cancelled: {job.reason}."
+    ended = f"It ended at {at}, attempt {job.attempt}: {job.state} (exit code {job.exit_code})."
+    return words.get(job.state, ended)
 
 
 def _line(line: Story, agreement: Agreement, language: str) -> StoryLine:

@@ -56,6 +56,12 @@ class UserView(UserRequest):
     created: Time
 
 
+class UserList(Message):
+    """Everybody, by id."""
+
+    users: list[UserView]
+
+
 class TokenRequest(Message):
     """Ask for a token: for oneself, or (office) for someone else."""
 
