@@ -14,6 +14,7 @@
     ├── SiteTrouble         the site's cluster failed or did not answer; nothing is known, look before trying again
     ├── SchedulerRefused    the site's scheduler said no, in its own words
     ├── Unreachable         no connection, or no answer in time
+    │   └── Busy            another transaction won; nothing happened
     └── Broken              a bug or damaged state: stop and tell
 """
 
@@ -120,6 +121,12 @@ class Unreachable(FoedusError):
 
     code = "unreachable"
     retryable = True
+
+
+class Busy(Unreachable):
+    """Another transaction won the race, or holds what this one needs. Nothing happened: try again."""
+
+    code = "busy"
 
 
 class Broken(FoedusError):

@@ -1,0 +1,56 @@
+"""Versions of the agreement."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy import select
+
+from foedus.core.base.canon import JsonObject
+from foedus.core.base.errors import Conflict
+from foedus.core.base.ids import Digest, PartnerId
+from foedus.flow.ports import AgreementRecord
+from foedus.store.codec import json_text, object_from
+from foedus.store.session import Session
+from foedus.store.tables import agreements
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAgreements:
+    """The port `Agreements`."""
+
+    _session: Session
+
+    def version(self) -> int | None:
+        """Return the newest version's number."""
+        return self._session.scalar(select(agreements.c.version).order_by(agreements.c.version.desc()).limit(1))
+
+    def current(self) -> AgreementRecord | None:
+        """Load the newest version."""
+        row = self._session.first(select(agreements).order_by(agreements.c.version.desc()).limit(1))
+        if row is None:
+            return None
+        return AgreementRecord(
+            version=row.version,
+            digest=Digest(row.digest),
+            text=row.text,
+            envelopes=cast("Mapping[PartnerId, JsonObject]", object_from(row.envelopes)),
+            entry=row.entry,
+        )
+
+    def add(self, record: AgreementRecord) -> None:
+        """Store a newer version."""
+        newest = self.version()
+        row = {
+            "version": record.version,
+            "digest": record.digest,
+            "text": record.text,
+            "envelopes": json_text({**record.envelopes}),
+            "entry": record.entry,
+        }
+        older = newest is not None and newest >= record.version
+        if older or not self._session.add_new(agreements, row):
+            raise Conflict(
+                f"version {newest or record.version} of the agreement is in force already",
+                remedy="raise the version in the file and have it signed again",
+            )

@@ -1,0 +1,159 @@
+"""Attempts of jobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, TextClause, func, select, tuple_, update
+
+from foedus.core.base.errors import Conflict
+from foedus.core.base.ids import Digest, JobId, SiteId
+from foedus.core.base.instant import Instant
+from foedus.core.jobs.job import Attempt, StopReason
+from foedus.core.jobs.state import LIVE_ATTEMPT, AttemptState, Outcome
+from foedus.flow.ports import AttemptChange
+from foedus.store.session import AnyRow, Session, Values, chunks
+from foedus.store.tables import TO_STOP
+from foedus.store.tables import attempts as table
+
+_OLDEST_FIRST: Final = (table.c.bound, table.c.job, table.c.number)
+_WAITING: Final = LIVE_ATTEMPT - {AttemptState.RUNNING}
+_PLAIN: Final = (
+    "epoch", "native_id", "handed", "started", "ended", "exit_code", "signal", "reason", "outputs",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAttempts:
+    """The port `Attempts`."""
+
+    _session: Session
+
+    def add(self, attempts: Sequence[Attempt]) -> None:
+        """Store new attempts."""
+        for attempt in attempts:
+            if not self._session.add_new(table, _values(attempt)):
+                raise Conflict(f"attempt {attempt.number} of job {attempt.job} exists already")
+
+    def get(self, job: JobId, number: int) -> Attempt | None:
+        """Load one."""
+        row = self._session.first(select(table).where(*_key(job, number)))
+        return None if row is None else _attempt(row)
+
+    def of(self, job: JobId) -> Sequence[Attempt]:
+        """Load all attempts of a job, in order."""
+        return self._attempts(table.c.job == job, order=(table.c.number,))
+
+    def at(self, site: SiteId, states: frozenset[AttemptState]) -> Sequence[Attempt]:
+        """Load the attempts of a site in these states, oldest first."""
+        return self._attempts(table.c.site == site, _in(states))
+
+    def to_stop(self, site: SiteId) -> Sequence[Attempt]:
+        """Load live attempts that are to end, oldest first; a recall is moot once the attempt runs."""
+        wanted = (table.c.stop == StopReason.CANCEL.value) | _in(_WAITING)
+        return self._attempts(TO_STOP, table.c.site == site, wanted)
+
+    def change(self, change: AttemptChange) -> bool:
+        """Change one, if its state allows it."""
+        values: Values = {"state": change.state.value}
+        for column in _PLAIN:
+            value = getattr(change, column)
+            if value is not None:
+                values[column] = value
+        if change.outcome is not None:
+            values["outcome"] = change.outcome.value
+        guarded = update(table).where(*_key(change.job, change.number), _in(change.allowed))
+        return self._session.changes(guarded.values(values)) == 1
+
+    def offer(self, attempts: Sequence[tuple[JobId, int]], at: Instant) -> frozenset[tuple[JobId, int]]:
+        """Note that these are given to the agent; return those that are still bound, which alone may be given."""
+        given: set[tuple[JobId, int]] = set()
+        for part in chunks(sorted(attempts)):
+            bound = (tuple_(table.c.job, table.c.number).in_(part), table.c.state == AttemptState.BOUND.value)
+            noted = update(table).where(*bound).values(offered=func.coalesce(table.c.offered, at))
+            rows = self._session.rows(noted.returning(table.c.job, table.c.number))
+            given.update((JobId(row.job), row.number) for row in rows)
+        return frozenset(given)
+
+    def withdraw(self, job: JobId, number: int, reason: str) -> bool:
+        """Return a bound attempt that was never given to its agent."""
+        unseen = (*_key(job, number), table.c.state == AttemptState.BOUND.value, table.c.offered.is_(None))
+        returned = update(table).where(*unseen).values(state=AttemptState.RETURNED.value, reason=reason)
+        return self._session.changes(returned) == 1
+
+    def ask_stop(self, job: JobId, number: int, why: StopReason) -> bool:
+        """Ask for the end of a live attempt: a recall only while it waits, a cancel also in place of a recall."""
+        if why is StopReason.CANCEL:
+            may = _in(LIVE_ATTEMPT) & (table.c.stop.is_(None) | (table.c.stop == StopReason.RECALL.value))
+        else:
+            may = _in(_WAITING) & table.c.stop.is_(None)
+        return self._session.changes(update(table).where(*_key(job, number), may).values(stop=why.value)) == 1
+
+    def booked(self, job: JobId, number: int, entry: int) -> bool:
+        """Note the ledger entry of an attempt, once."""
+        unbooked = update(table).where(*_key(job, number), table.c.entry.is_(None))
+        return self._session.changes(unbooked.values(entry=entry)) == 1
+
+    def outputs(self, job: JobId, number: int) -> Digest | None:
+        """Return the manifest of its outputs."""
+        found = self._session.scalar(select(table.c.outputs).where(*_key(job, number)))
+        return None if found is None else Digest(found)
+
+    def _attempts(
+        self, *where: ColumnElement[bool] | TextClause, order: Sequence[ColumnElement[object]] = _OLDEST_FIRST
+    ) -> Sequence[Attempt]:
+        return [_attempt(row) for row in self._session.rows(select(table).where(*where).order_by(*order))]
+
+
+def _key(job: JobId, number: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return table.c.job == job, table.c.number == number
+
+
+def _in(states: frozenset[AttemptState]) -> ColumnElement[bool]:
+    return table.c.state.in_([state.value for state in sorted(states)])
+
+
+def _values(attempt: Attempt) -> Values:
+    return {
+        "job": attempt.job,
+        "number": attempt.number,
+        "site": attempt.site,
+        "state": attempt.state.value,
+        "guest": attempt.guest,
+        "epoch": attempt.epoch,
+        "native_id": attempt.native_id,
+        "bound": attempt.bound,
+        "offered": attempt.offered,
+        "handed": attempt.handed,
+        "started": attempt.started,
+        "ended": attempt.ended,
+        "outcome": None if attempt.outcome is None else attempt.outcome.value,
+        "exit_code": attempt.exit_code,
+        "signal": attempt.signal,
+        "reason": attempt.reason,
+        "stop": None if attempt.stop is None else attempt.stop.value,
+        "entry": attempt.entry,
+    }
+
+
+def _attempt(row: AnyRow) -> Attempt:
+    return Attempt(
+        job=JobId(row.job),
+        number=row.number,
+        site=SiteId(row.site),
+        state=AttemptState(row.state),
+        guest=row.guest,
+        epoch=row.epoch,
+        native_id=row.native_id,
+        bound=Instant(row.bound),
+        offered=row.offered,
+        handed=row.handed,
+        started=row.started,
+        ended=row.ended,
+        outcome=None if row.outcome is None else Outcome(row.outcome),
+        exit_code=row.exit_code,
+        signal=row.signal,
+        reason=row.reason,
+        stop=None if row.stop is None else StopReason(row.stop),
+        entry=row.entry,
+    )

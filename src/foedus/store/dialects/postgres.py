@@ -1,0 +1,152 @@
+"""PostgreSQL: the database of a hub of any number of processes."""
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Final
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from foedus.store.bell import Bell
+from foedus.store.dialects.base import WAIT_SECONDS, Insert, Leader
+from foedus.store.dialects.postgres_bell import CHANNEL, PostgresBell
+from foedus.store.faults import translate_errors
+from foedus.store.tables import job_numbers
+
+# Advisory locks are numbers that all users of one database share; these spell "foedus" and count.
+_LEADER: Final = 0x666F6564_7573_0001
+_MIGRATION: Final = 0x666F6564_7573_0002
+
+_LONGEST_NOTICE: Final = 7900
+"""Bytes; PostgreSQL takes less than 8000."""
+_ALIVE: Final = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    "application_name": "foedus",
+}
+"""So that a silent network is noticed within seconds."""
+
+
+class PostgresDatabase:
+    """A PostgreSQL server. Connections that a restart broke are replaced before they are used."""
+
+    def __init__(self, url: URL, *, connections: int) -> None:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=WAIT_SECONDS,
+            pool_pre_ping=True,
+            connect_args=dict(_ALIVE),
+            isolation_level="READ COMMITTED",
+        )
+        translate_errors(engine)
+        self._writes = engine
+        self._reads = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._dsn = make_conninfo(plain, **_ALIVE)
+        self._name = secrets.token_hex(8)
+        self._bell = PostgresBell(self._dsn, self._name)
+
+    @property
+    def writes(self) -> Engine:
+        """Transactions at READ COMMITTED; guarded updates and row locks do the rest."""
+        return self._writes
+
+    @property
+    def reads(self) -> Engine:
+        """Transactions on a snapshot; writing in them is refused."""
+        return self._reads
+
+    @property
+    def bell(self) -> Bell:
+        """Rings in every process on this database."""
+        return self._bell
+
+    def gate(self, *, write: bool) -> AbstractContextManager[None]:
+        """Let everybody in."""
+        del write
+        return nullcontext()
+
+    def insert(self, table: Table) -> Insert:
+        """Begin an insert that knows ``ON CONFLICT``."""
+        return insert(table)
+
+    def numbers(self, connection: Connection, count: int) -> int:
+        """Draw from a sequence, which nobody waits for.
+
+        Another process may draw in between; then the numbers are not consecutive, stay unused, and others are drawn.
+        """
+        drawn = select(job_numbers.next_value().label("number")).select_from(func.generate_series(1, count)).subquery()
+        while True:
+            first, last = connection.execute(select(func.min(drawn.c.number), func.max(drawn.c.number))).one()
+            if last - first + 1 == count:
+                return int(first)
+
+    def announce(self, connection: Connection, topics: Sequence[str]) -> None:
+        """Have PostgreSQL tell the other processes when the transaction commits."""
+        for notice in _notices(self._name, topics):
+            connection.execute(select(func.pg_notify(CHANNEL, notice)))
+
+    def only_migration(self, connection: Connection) -> None:
+        """Wait for the lock that every migration takes."""
+        connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION)))
+
+    def leader(self) -> Leader:
+        """Lead by an advisory lock on a connection of its own."""
+        return PostgresLeader(self._dsn)
+
+    def close(self) -> None:
+        """Close all connections and end the listening thread."""
+        self._bell.close()
+        self._writes.dispose()
+
+
+def _notices(name: str, topics: Sequence[str]) -> Iterator[str]:
+    """Pack topics into as few notices as fit: the sender's name, then a topic a line."""
+    notice = name
+    for topic in dict.fromkeys(topics):
+        if len(notice.encode()) + len(topic.encode()) >= _LONGEST_NOTICE:
+            yield notice
+            notice = name
+        notice += f"\n{topic}"
+    if notice != name:
+        yield notice
+
+
+class PostgresLeader:
+    """Leads while its own connection, which holds the lock, lives."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._connection: psycopg.Connection | None = None
+        self._leads = False
+
+    def hold(self) -> bool:
+        """Take or confirm the lead. A lost connection means that the lead is lost: false, even if nobody took it."""
+        try:
+            if self._connection is None:
+                self._connection = psycopg.connect(self._dsn, autocommit=True)
+            if self._leads:
+                self._connection.execute("SELECT 1")
+            else:
+                row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [_LEADER]).fetchone()
+                self._leads = bool(row and row[0])
+        except psycopg.Error:
+            self.release()
+        return self._leads
+
+    def release(self) -> None:
+        """Give the lead back, by closing the connection."""
+        connection, self._connection, self._leads = self._connection, None, False
+        if connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                connection.close()

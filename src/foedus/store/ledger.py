@@ -1,0 +1,144 @@
+"""The ledger: entries as the bytes of their lines, and the head that each append locks."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import func, select
+
+from foedus.core.agreement.read import read
+from foedus.core.base.canon import JsonObject
+from foedus.core.base.dsse import Signature
+from foedus.core.base.errors import BadInput, Broken, Conflict
+from foedus.core.base.ids import AllianceId, Digest, JobId, SiteId
+from foedus.core.base.instant import Instant
+from foedus.core.ledger.chain import Head, append, head_of
+from foedus.core.ledger.entry import Entry, Kind, entry_from_json
+from foedus.flow.ports import SealRecord
+from foedus.store.session import AnyRow, Session
+from foedus.store.tables import BOOKS_USAGE, ledger, ledger_head, seals
+
+_PAGE: Final = 500
+"""Entries that `stream` holds at a time."""
+_NOWHERE: Final = 0
+"""``seq`` of the head before the first entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlLedger:
+    """The port `Ledger`."""
+
+    _session: Session
+
+    def head(self) -> Head | None:
+        """Return the newest head."""
+        row = self._session.first(select(ledger_head))
+        return None if row is None or row.seq == _NOWHERE else _head(row)
+
+    def append(
+        self,
+        kind: Kind,
+        body: JsonObject,
+        signatures: Sequence[Signature],
+        at: Instant,
+        *,
+        attempt: tuple[JobId, int] | None = None,
+    ) -> Entry:
+        """Chain a new entry; the head is locked until the transaction ends.
+
+        The alliance is learnt from the first entry; one of another alliance is a `Conflict` thereafter.
+        """
+        alliance, head = self._locked_head(kind, body)
+        job, number = attempt or (None, None)
+        if kind is Kind.USAGE and job is not None and number is not None and self.usage_entry(job, number) is not None:
+            raise Conflict(f"attempt {number} of job {job} is booked already")
+        entry = append(head, kind=kind, body=body, signatures=tuple(signatures), at=at)
+        new = head_of(alliance, entry)
+        self._session.add(
+            ledger,
+            [
+                {
+                    "seq": entry.seq,
+                    "kind": kind.value,
+                    "job": job,
+                    "attempt": number,
+                    "hash": new.hash,
+                    "line": entry.line(),
+                }
+            ],
+        )
+        self._session.changes(ledger_head.update().values(seq=new.seq, hash=new.hash, at=new.at))
+        return entry
+
+    def usage_entry(self, job: JobId, number: int) -> int | None:
+        """Return the entry that books an attempt."""
+        booked = select(ledger.c.seq).where(BOOKS_USAGE, ledger.c.job == job, ledger.c.attempt == number)
+        return self._session.scalar(booked)
+
+    def entries(self, start: int, limit: int) -> Sequence[Entry]:
+        """Load entries from number `start` on; each one's hash is checked."""
+        stretch = select(ledger.c.seq, ledger.c.line).where(ledger.c.seq >= start).order_by(ledger.c.seq).limit(limit)
+        return [_entry(row) for row in self._session.rows(stretch)]
+
+    def stream(self, start: int = 1) -> Iterator[Entry]:
+        """Iterate over all entries, in pages."""
+        while page := self.entries(start, _PAGE):
+            yield from page
+            start = page[-1].seq + 1
+
+    def seal(self, record: SealRecord) -> None:
+        """Keep a countersignature."""
+        row = {
+            "site": record.site,
+            "seq": record.head.seq,
+            "alliance": record.head.alliance,
+            "hash": record.head.hash,
+            "at": record.head.at,
+            "keyid": record.signature.keyid,
+            "sig": record.signature.sig,
+        }
+        self._session.add_new(seals, row)
+
+    def seals(self) -> Sequence[SealRecord]:
+        """Load the newest countersignature of each site, by site."""
+        newest = select(seals.c.site, func.max(seals.c.seq).label("seq")).group_by(seals.c.site).subquery()
+        found = select(seals).join(newest, (seals.c.site == newest.c.site) & (seals.c.seq == newest.c.seq))
+        return [_seal(row) for row in self._session.rows(found.order_by(seals.c.site))]
+
+    def _locked_head(self, kind: Kind, body: Mapping[str, object]) -> tuple[AllianceId, Head | None]:
+        row = self._session.first(select(ledger_head).with_for_update())
+        if row is None:
+            # Nobody has appended yet: make the row that is locked from now on. Whoever comes second waits for it here.
+            first = {"id": 1, "alliance": _alliance(kind, body), "seq": _NOWHERE, "hash": "", "at": 0}
+            self._session.add_new(ledger_head, first)
+            row = self._session.first(select(ledger_head).with_for_update())
+        if row is None:
+            raise Broken("the ledger has no head")
+        named = body.get("alliance", row.alliance)
+        if named != row.alliance:
+            raise Conflict(f"this ledger is of alliance {row.alliance}, not of {named}")
+        return AllianceId(row.alliance), None if row.seq == _NOWHERE else _head(row)
+
+
+def _alliance(kind: Kind, body: Mapping[str, object]) -> AllianceId:
+    if kind is Kind.AGREEMENT:
+        return read(str(body["text"]).encode("utf-8")).id
+    return AllianceId(str(body["alliance"]))
+
+
+def _head(row: AnyRow) -> Head:
+    return Head(alliance=AllianceId(row.alliance), seq=row.seq, hash=Digest(row.hash), at=Instant(row.at))
+
+
+def _entry(row: AnyRow) -> Entry:
+    try:
+        return entry_from_json(json.loads(row.line))
+    except (BadInput, ValueError) as error:
+        raise Broken(
+            f"entry {row.seq} of the ledger is damaged: {error}", remedy="restore the database from a backup"
+        ) from error
+
+
+def _seal(row: AnyRow) -> SealRecord:
+    return SealRecord(site=SiteId(row.site), head=_head(row), signature=Signature(keyid=row.keyid, sig=row.sig))

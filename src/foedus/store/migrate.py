@@ -1,0 +1,70 @@
+"""Bringing a database to the tables that this version of Foedus wants."""
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection
+
+from foedus.core.base.errors import Conflict
+from foedus.store.dialects.base import Database
+from foedus.store.unit import open_database
+
+_SCRIPTS: Final = Path(__file__).with_name("migrations")
+
+
+def migrate(store_url: str) -> tuple[str, ...]:
+    """Apply what is pending, all or nothing; return the revisions that were applied.
+
+    Processes that migrate at the same time wait for each other. Raises `Conflict` if the database is of a newer Foedus.
+    """
+    database = open_database(store_url)
+    try:
+        with database.gate(write=True), database.writes.begin() as connection:
+            database.only_migration(connection)
+            waiting = _waiting(connection)
+            if waiting:
+                config = _config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+            return waiting
+    finally:
+        database.close()
+
+
+def pending(store_url: str) -> tuple[str, ...]:
+    """Return the revisions that `migrate` would apply, in order; raises as it does."""
+    database = open_database(store_url)
+    try:
+        return _pending(database)
+    finally:
+        database.close()
+
+
+def _pending(database: Database) -> tuple[str, ...]:
+    with database.gate(write=False), database.reads.begin() as connection:
+        return _waiting(connection)
+
+
+def _waiting(connection: Connection) -> tuple[str, ...]:
+    current = MigrationContext.configure(connection).get_current_heads()
+    scripts = ScriptDirectory.from_config(_config())
+    try:
+        known = {script.revision for script in scripts.iterate_revisions(current, "base")} if current else set[str]()
+    except CommandError as error:
+        raise Conflict(
+            f"the database is at revision {', '.join(current)}, which this version does not know",
+            remedy="install the version of Foedus that last migrated it, or a newer one",
+        ) from error
+    every = [script.revision for script in scripts.walk_revisions()]
+    return tuple(revision for revision in reversed(every) if revision not in known)
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    return config

@@ -1,0 +1,24 @@
+"""What every test may use."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A real PostgreSQL server, for the session."""
+    with postgres.server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn(postgres_server: postgres.Server) -> str:
+    """URL of that server's own database; make others on it with `postgres_server.create`."""
+    return postgres_server.dsn
