@@ -1,0 +1,45 @@
+"""What the use cases need from outside.
+
+One `Transaction` is one unit of work: everything in it happens or nothing does. Updates are guarded: a method that
+answers `bool` says whether the row was in a state that allows the change, and changes nothing where it was not.
+"""
+
+from foedus.flow.ports.attempts import AttemptChange, Attempts
+from foedus.flow.ports.books import Ledger, SealRecord
+from foedus.flow.ports.files import Logs, Pieces, PieceStore
+from foedus.flow.ports.jobs import JobChange, JobFilter, Jobs, Visible
+from foedus.flow.ports.people import People, Project, Projects, Token, User
+from foedus.flow.ports.policy import Policy
+from foedus.flow.ports.sites import AgreementRecord, Agreements, SiteRecord, Sites
+from foedus.flow.ports.store import BROKER, Answered, Requests, Store, Transaction, job_topic, orders_topic
+
+__all__ = [
+    "BROKER",
+    "AgreementRecord",
+    "Agreements",
+    "Answered",
+    "AttemptChange",
+    "Attempts",
+    "JobChange",
+    "JobFilter",
+    "Jobs",
+    "Ledger",
+    "Logs",
+    "People",
+    "PieceStore",
+    "Pieces",
+    "Policy",
+    "Project",
+    "Projects",
+    "Requests",
+    "SealRecord",
+    "SiteRecord",
+    "Sites",
+    "Store",
+    "Token",
+    "Transaction",
+    "User",
+    "Visible",
+    "job_topic",
+    "orders_topic",
+]

@@ -1,0 +1,82 @@
+"""Attempts of jobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from foedus.core.base.ids import Digest, JobId, SiteId
+from foedus.core.base.instant import Instant
+from foedus.core.jobs.job import Attempt, StopReason
+from foedus.core.jobs.state import AttemptState, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptChange:
+    """What a report says of one attempt. `None` leaves a column as it is."""
+
+    job: JobId
+    number: int
+    state: AttemptState
+    allowed: frozenset[AttemptState]
+    """States that the change may start from."""
+    epoch: int | None = None
+    native_id: str | None = None
+    handed: Instant | None = None
+    started: Instant | None = None
+    ended: Instant | None = None
+    outcome: Outcome | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    reason: str | None = None
+    outputs: Digest | None = None
+
+
+class Attempts(Protocol):
+    """Attempts of jobs."""
+
+    def add(self, attempts: Sequence[Attempt]) -> None:
+        """Store new attempts; one that exists already (job, number) is a `Conflict`."""
+        ...
+
+    def get(self, job: JobId, number: int) -> Attempt | None:
+        """Load one."""
+        ...
+
+    def of(self, job: JobId) -> Sequence[Attempt]:
+        """Return all attempts of a job, in order."""
+        ...
+
+    def at(self, site: SiteId, states: frozenset[AttemptState]) -> Sequence[Attempt]:
+        """Return the attempts of a site in these states, oldest first."""
+        ...
+
+    def to_stop(self, site: SiteId) -> Sequence[Attempt]:
+        """Return live attempts that the hub wants ended."""
+        ...
+
+    def change(self, change: AttemptChange) -> bool:
+        """Change one, if its state allows it."""
+        ...
+
+    def offer(self, attempts: Sequence[tuple[JobId, int]], at: Instant) -> frozenset[tuple[JobId, int]]:
+        """Note that these are given to the agent, where that was not noted before.
+
+        Return those that are still bound: only they may be given to it.
+        """
+        ...
+
+    def withdraw(self, job: JobId, number: int, reason: str) -> bool:
+        """Return a bound attempt that was never given to its agent; false if it was."""
+        ...
+
+    def ask_stop(self, job: JobId, number: int, why: StopReason) -> bool:
+        """Ask for the end of a live attempt; a cancel overrides a recall, never the reverse."""
+        ...
+
+    def booked(self, job: JobId, number: int, entry: int) -> bool:
+        """Note the ledger entry of an attempt, once."""
+        ...
+
+    def outputs(self, job: JobId, number: int) -> Digest | None:
+        """Return the manifest of its outputs."""
+        ...
