@@ -109,4 +109,7 @@ class Agent:
             context.log.warning("stopped while a step was under way; it is looked into at the next start", parts=still)
         else:
             context.journal.close()
+            close = getattr(context.driver, "close", None)
+            if callable(close):
+                close()
         context.log.info("stopped; jobs go on")

@@ -22,7 +22,7 @@ _OWN = 0o700
 
 
 def make_folder(work: Path, folder: Path, account: Account) -> None:
-    """Make the attempt's folder with its ``work`` and ``script`` parts, if absent, for the account.
+    """Make the attempt's folder with the ``work`` folder in it, if absent, for the account.
 
     Raises `SiteTrouble` where the file system does not let it.
     """
@@ -35,10 +35,8 @@ def make_folder(work: Path, folder: Path, account: Account) -> None:
         try:
             if os.geteuid() == 0:
                 os.fchown(handle, account.uid, account.gid)
-            with rights_of(account)():
-                for part in ("work", "script"):
-                    with contextlib.suppress(FileExistsError):
-                        os.mkdir(part, _OWN, dir_fd=handle)
+            with rights_of(account)(), contextlib.suppress(FileExistsError):
+                os.mkdir("work", _OWN, dir_fd=handle)
         finally:
             os.close(handle)
     except OSError as error:

@@ -1,0 +1,163 @@
+"""``foedus agent``: a site's own end of the alliance."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from foedus.cli.session import Json
+from foedus.cli.show import print_json, say
+
+if TYPE_CHECKING:
+    from foedus.agent.desk import DeskView
+    from foedus.agent.folder import StateFolder
+
+app = typer.Typer(no_args_is_help=True, help="Run a site's agent. It only ever connects outwards.")
+
+State = Annotated[
+    Path, typer.Option("--state", envvar="FOEDUS_AGENT_STATE", help="The agent's folder: its key, its journal.")
+]
+
+
+@app.command()
+def key(state: State, json: Json = False) -> None:
+    """Show the site's public key, for its partner to vouch for; make the key if there is none."""
+    shown = _folder(state).make_key().key
+    if json:
+        print_json({"key": shown})
+    else:
+        say(shown)
+
+
+@app.command()
+def enrol(
+    state: State,
+    hub: Annotated[str, typer.Option(help="Address of the hub.")],
+    site: Annotated[str, typer.Option(help="The site's id in the agreement.")],
+    code: Annotated[str, typer.Option(help="Single-use code from `foedus site code`.", envvar="FOEDUS_AGENT_CODE")],
+    vouch: Annotated[
+        Path | None, typer.Option(help="The partner's statement (`foedus agreement vouch`).", exists=True)
+    ] = None,
+    partner_key: Annotated[
+        Path | None, typer.Option(help="The partner's private key, where it is at hand.", exists=True)
+    ] = None,
+    alliance: Annotated[str | None, typer.Option(help="The agreement's id; needed with --partner-key.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="Certificates to trust for the hub, as PEM.")] = None,
+    json: Json = False,
+) -> None:
+    """Enrol the site: its key is made here and never leaves; the partners' signatures on the agreement are checked."""
+    from foedus.agent.clock import SystemClock
+    from foedus.agent.enrol import join, statement
+    from foedus.agent.hub import connect
+    from foedus.core.base.dsse import Envelope
+    from foedus.core.base.errors import BadInput, Fault
+    from foedus.core.base.ids import SiteId
+    from foedus.keys.ed25519 import load
+
+    folder = _folder(state).make()
+    clock = SystemClock()
+    if vouch is not None and partner_key is None:
+        envelope = Envelope.read(vouch.read_bytes(), str(vouch))
+    elif partner_key is not None and vouch is None and alliance is not None:
+        envelope = statement(folder, SiteId(site), load(partner_key), alliance, clock)
+    else:
+        remedy = "give either --vouch FILE, or --partner-key FILE together with --alliance ID"
+        raise BadInput(Fault(path="--vouch", fault="nobody vouches for the site's key", remedy=remedy))
+    with connect(hub, None if ca_file is None else str(ca_file)) as http:
+        found = join(folder, http, hub_url=hub, site=SiteId(site), code=code, envelope=envelope, clock=clock)
+    agreement = found.agreement
+    if json:
+        print_json({"site": site, "key": found.key, "alliance": agreement.id, "version": agreement.version})
+    else:
+        say(
+            f"{site} is enrolled in {agreement.id}, version {agreement.version} of the agreement (entry {found.entry})."
+        )
+
+
+@app.command()
+def run(
+    state: State,
+    config: Annotated[
+        Path, typer.Option(envvar="FOEDUS_AGENT_CONFIG", help="TOML file with the settings.", exists=True)
+    ],
+) -> None:
+    """Run the agent until it is told to stop (SIGTERM, SIGINT). Jobs go on without it."""
+    import signal
+
+    from foedus.agent.settings import read_settings
+    from foedus.agent.wiring import build
+
+    agent = build(_folder(state), read_settings(config))
+    agent.stop_on(signal.SIGTERM, signal.SIGINT)
+    agent.run()
+
+
+@app.command()
+def drain(state: State) -> None:
+    """Take nothing new: orders go back to the hub. Jobs that the cluster has go on."""
+    _set(state, "draining", on=True)
+    say("Draining: nothing new is taken.")
+
+
+@app.command()
+def resume(state: State) -> None:
+    """Take orders again after a drain."""
+    _set(state, "draining", on=False)
+    say("Taking orders again.")
+
+
+@app.command()
+def sever(state: State) -> None:
+    """Cut the site off from the hub, at once and until `rejoin`. Running jobs go on, nothing new starts."""
+    _set(state, "severed", on=True)
+    say("Severed: not a word to the hub until `foedus agent rejoin`.")
+
+
+@app.command()
+def rejoin(state: State) -> None:
+    """Speak with the hub again after `sever`, and report everything that happened since."""
+    _set(state, "severed", on=False)
+    say("Rejoining.")
+
+
+@app.command()
+def status(state: State, json: Json = False) -> None:
+    """Show where the agent is: works without the hub, and without the agent."""
+    from foedus.agent.desk import look
+
+    view = look(_folder(state))
+    if json:
+        print_json(view)
+    else:
+        for line in _lines(view):
+            say(line)
+
+
+def _lines(view: "DeskView") -> list[str]:
+    from foedus.core.base.instant import iso
+
+    running = "runs" if view.running else "does not run"
+    link = "severed" if view.severed else "in touch with" if view.talking else "not in touch with"
+    lines = [f"{view.site}: the agent {running}, {link} {view.hub}{', draining' if view.draining else ''}"]
+    if view.beat is not None:
+        lines.append(f"last sign of life {iso(view.beat)}, epoch {view.epoch or '-'}")
+    lines.append(f"not heard by the hub yet: {view.unheard_statuses} statuses, {view.unheard_usages} usage records")
+    lines += [f"ALARM {view.alarm}"] if view.alarm else []
+    lines += [f"not booked by the hub: {view.refused}"] if view.refused else []
+    lines += [f"trouble with {part}: {words}" for part, words in sorted(view.trouble.items())]
+    for one in view.attempts:
+        words = (one.step, one.native_id, one.native_state, one.account, one.reason)
+        lines.append(f"{one.job} attempt {one.attempt}: {' '.join(word for word in words if word)}")
+    return lines
+
+
+def _set(state: Path, flag: str, *, on: bool) -> None:
+    from foedus.agent.desk import set_flag
+
+    set_flag(_folder(state), flag, on=on)
+
+
+def _folder(state: Path) -> "StateFolder":
+    from foedus.agent.folder import StateFolder
+
+    return StateFolder(path=state.expanduser().absolute())
