@@ -53,6 +53,7 @@ def follow(client: "Client", job: str, stream: str, *, attempt: int | None) -> N
 
 def show(chunks: "Iterable[LogChunk]") -> None:
     """Write the chunks to standard output; says so where a later attempt begins, or the site passed no more on."""
+    sys.stdout.flush()
     out = typer.get_binary_stream("stdout")
     screen = Screen() if sys.stdout.isatty() else None
     attempt = 0
@@ -82,6 +83,7 @@ def _as_object(chunk: "LogChunk") -> dict[str, object]:
 
 def write_text(text: str) -> None:
     """Write text as it is to a pipe or file, and made safe to a terminal."""
+    sys.stdout.flush()
     out = typer.get_binary_stream("stdout")
     if sys.stdout.isatty():
         screen = Screen()
