@@ -180,6 +180,16 @@ class SlurmBed:
         wait_until(f"job {job} at {cluster} in {states or 'a final state'}", reached, patience=patience)
         return found
 
+    def clear(self, cluster: str) -> None:
+        """Cancel every job of a cluster and wait until its nodes are idle; revives nodes that a test left down."""
+        for node in self.clusters[cluster].nodes:
+            if f"{cluster}-slurmd-{node}" not in self.processes:
+                self.revive_node(cluster, node)
+        live = self.run(cluster, "squeue", "--noheader", "--format=%A").split()
+        if live:
+            self.run(cluster, "scancel", *live, ok=False)
+        wait_until(f"{cluster} idle", lambda: self._idle(cluster), self.log(f"{cluster}-slurmctld"))
+
     def attempt_folder(self, cluster: str, person: str, name: str) -> Path:
         """Make an attempt folder (with its ``work``) as an agent would: it belongs to the local account."""
         entry = pwd.getpwnam(self.clusters[cluster].people[person])
@@ -296,6 +306,10 @@ class SlurmBed:
             self.run(cluster, *argv)
             return True
         return False
+
+    def _idle(self, cluster: str) -> bool:
+        nodes = self.run(cluster, "sinfo", "-h", "-N", "-p", "owner", "-o", "%T").split()
+        return set(nodes) <= {"idle"} and not self.run(cluster, "squeue", "--noheader", "--format=%A").split()
 
     def usable(self, cluster: str, node: str) -> bool:
         words = self.run(cluster, "sinfo", "-h", "-N", "-n", node, "-o", "%T", ok=False).split()

@@ -1,71 +1,50 @@
 """Takes single options out of a script's ``#SBATCH`` lines by overwriting them with blanks.
 
-Only for the few that nothing on sbatch's command line takes back: ``--wait`` (sbatch would stay until the job ends),
-and an account or QOS of another site where this site names none. The copy that Slurm gets is the same everywhere else,
-byte for byte, and has the same length and lines.
+Only for an account or QOS of another site where this site names none: nothing beside the script takes those back.
+The copy that Slurm gets is the same everywhere else, byte for byte, and has the same length and lines.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 
-_DIRECTIVE = "#SBATCH"
-_TOKEN = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\])+""")
+from foedus.core.jobs.options import BY_LETTER, Option, Takes, long_matches
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """One option in all its spellings."""
-
-    long: str
-    shortest: str
-    """The shortest beginning of ``long`` that getopt takes for it."""
-    short: str
-    valued: bool
+_DIRECTIVES = ("#SBATCH", "#SLURM")
+_TOKEN = re.compile(r"""\#.*|(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^\s"'\\#])+""")
 
 
-WAIT = Option(long="wait", shortest="wait", short="W", valued=False)
-ACCOUNT = Option(long="account", shortest="acco", short="A", valued=True)
-QOS = Option(long="qos", shortest="qo", short="q", valued=True)
+def blank(script: str, names: Collection[str]) -> str:
+    """Return the script with these options (by long name) and their values blanked.
 
-
-def blank(script: str, options: Sequence[Option]) -> str:
-    """Return the script with these options blanked; sbatch reads directives up to the first command."""
-    lines = script.splitlines(keepends=True)
+    Words are found as sbatch finds them: in lines that begin with a directive, up to the first command. A value may
+    stand alone behind its option.
+    """
+    lines = script.split("\n")
+    value_next = False
     for number, line in enumerate(lines):
-        if line.startswith(_DIRECTIVE):
-            lines[number] = _blank_line(line, options)
-        elif line.strip() and not line.startswith("#"):
-            break
-    return "".join(lines)
+        magic = next((word for word in _DIRECTIVES if line.startswith(word)), None)
+        if magic is None:
+            if line.strip() and not line.lstrip().startswith("#"):
+                break
+            continue
+        for token in _TOKEN.finditer(line, len(magic)):
+            if token[0].startswith("#"):
+                break
+            option = None if value_next else _option(token[0])
+            if value_next or (option is not None and option.canonical in names):
+                start, end = token.span()
+                lines[number] = f"{lines[number][:start]}{' ' * (end - start)}{lines[number][end:]}"
+            value_next = option is not None and option.canonical in names and _value_follows(token[0], option)
+    return "\n".join(lines)
 
 
-def without(overrides: Sequence[str], options: Sequence[Option]) -> list[str]:
-    """Leave these options out of a command line whose options are each one element."""
-    return [word for word in overrides if not any(_named(word, option) for option in options)]
-
-
-def _blank_line(line: str, options: Sequence[Option]) -> str:
-    drop_next = False
-    for token in list(_TOKEN.finditer(line, len(_DIRECTIVE))):
-        if token[0].startswith("#"):
-            break
-        option = next((option for option in options if _named(token[0], option)), None)
-        if option or drop_next:
-            start, end = token.span()
-            line = f"{line[:start]}{' ' * (end - start)}{line[end:]}"
-        drop_next = option is not None and option.valued and _bare(token[0], option)
-    return line
-
-
-def _named(word: str, option: Option) -> bool:
+def _option(word: str) -> Option | None:
     if word.startswith("--"):
-        name = word[2:].partition("=")[0]
-        return option.long.startswith(name) and name.startswith(option.shortest)
-    if option.valued:
-        return word.startswith(f"-{option.short}")
-    return word == f"-{option.short}"
+        found = long_matches(word[2:].partition("=")[0])
+        return found[0] if len(found) == 1 else None
+    return BY_LETTER.get(word[1]) if word.startswith("-") and len(word) > 1 else None
 
 
-def _bare(word: str, option: Option) -> bool:
-    return "=" not in word if word.startswith("--") else word == f"-{option.short}"
+def _value_follows(word: str, option: Option) -> bool:
+    glued = "=" in word if word.startswith("--") else len(word) > len("-A")
+    return option.takes is Takes.VALUE and not glued

@@ -87,7 +87,7 @@ def sighting(found: Found) -> Sighting:
             reason=live.reason,
             started=live.start if phase is Phase.RUNNING else None,
         )
-    if newest is not None and states.outcome(newest.state) is not None and newest.ended is not None and _whole(found):
+    if newest is not None and newest.complete and _whole(found):
         return Sighting(
             phase=Phase.ENDED,
             native_id=newest.native_id,

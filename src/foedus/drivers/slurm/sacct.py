@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from foedus.core.base.errors import SiteTrouble
 from foedus.core.base.instant import Instant, from_seconds, iso
+from foedus.drivers.slurm import states
 from foedus.drivers.slurm.rows import cut
 
 _FIELDS = (
@@ -13,6 +14,7 @@ _FIELDS = (
     "State",
     "ExitCode",
     "Submit",
+    "Eligible",
     "Start",
     "End",
     "ElapsedRaw",
@@ -44,6 +46,8 @@ class Run:
     exit_code: int
     signal: int
     submitted: Instant
+    eligible: Instant | None
+    """When it might have started; of a job that ran, slurmdbd writes this last, up to some seconds after its end."""
     started: Instant | None
     ended: Instant | None
     elapsed: int
@@ -59,6 +63,12 @@ class Run:
     submit_line: str
     index: int
     """Grows with each record of the database."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run is over and its record will not change: until then a query by time may not even show it."""
+        final = states.outcome(self.state) is not None and self.ended is not None
+        return final and (self.eligible is not None or self.started is None)
 
     @property
     def marked(self) -> str:
@@ -109,6 +119,7 @@ def _run(row: tuple[str, ...]) -> Run:
         exit_code=int(code or 0),
         signal=int(signal or 0),
         submitted=from_seconds(int(found["Submit"])),
+        eligible=_time(found["Eligible"]),
         started=_time(found["Start"]),
         ended=_time(found["End"]),
         elapsed=int(found["ElapsedRaw"] or 0),

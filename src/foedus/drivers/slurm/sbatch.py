@@ -10,7 +10,6 @@ from foedus.core.base.errors import SchedulerRefused, SiteTrouble
 from foedus.core.jobs.spec import ArrayTask, JobSpec
 from foedus.drivers.base import Launch
 from foedus.drivers.slurm import directives
-from foedus.drivers.slurm.directives import Option
 from foedus.drivers.slurm.patterns import for_task
 from foedus.drivers.slurm.run import Done
 from foedus.drivers.slurm.settings import LaneSettings
@@ -52,7 +51,8 @@ def command(launch: Launch, lane: LaneSettings, script: Path) -> list[str]:
     """Return the argument list for one attempt.
 
     What the user gave beside the script comes first and what Foedus decides comes last, since the last one counts. An
-    empty ``--array`` or ``--dependency`` takes back the script's own line: both are resolved before a job is bound.
+    empty ``--array``, ``--dependency`` or ``--reservation`` takes back the script's own: the first two are resolved
+    before a job is bound, the last is a thing of one site.
     """
     spec = launch.spec
     decided = {
@@ -62,26 +62,21 @@ def command(launch: Launch, lane: LaneSettings, script: Path) -> list[str]:
         "partition": lane.partition,
         **({"account": lane.account} if lane.account else {}),
         **({"qos": lane.qos} if lane.qos else {}),
+        "reservation": "",
         "array": "",
         "dependency": "",
         **outputs(spec, launch.task),
     }
     options = [f"--{name}={value}" for name, value in decided.items()]
-    overrides = directives.without(spec.overrides, unwanted(lane))
-    return ["sbatch", *overrides, "--parsable", *options, str(script), *spec.arguments]
+    return ["sbatch", *spec.overrides, "--parsable", *options, str(script), *spec.arguments]
 
 
-def unwanted(lane: LaneSettings) -> list[Option]:
+def unwanted(lane: LaneSettings) -> list[str]:
     """Return the options of a script that mean nothing at this site and that no option of ours takes back.
 
     An empty ``--account`` or ``--qos`` would be refused wherever accounting enforces them.
     """
-    found = [directives.WAIT]
-    if not lane.account:
-        found.append(directives.ACCOUNT)
-    if not lane.qos:
-        found.append(directives.QOS)
-    return found
+    return [name for name, ours in (("account", lane.account), ("qos", lane.qos)) if not ours]
 
 
 def directory(launch: Launch) -> Path:
