@@ -279,12 +279,13 @@ class Ledger:
         if kind == "site-key":
             self.vouch(body, by)
         elif kind == "site-key-revoked":
-            need(by == (self.owner_key(body["site"]),), "revoked by another")
+            need(self.owner_key(body["site"]) in by, "revoked by another")
             need(body["key"] in self.keys.get(body["site"], {}), "revoked, but never given")
             del self.keys[body["site"]][body["key"]]
+            self.gone.add(body["key"])
         elif kind in {"project", "allocation"}:
             allowed = {self.now["hub_key"], *(partner["key"] for partner in self.now["partners"])}
-            need(by and allowed.issuperset(by), "a project by another")
+            need(allowed.intersection(by), "a project by another")
         else:
             self.used(entry, body, by)
 
@@ -305,10 +306,12 @@ class Ledger:
         return next(partner["key"] for partner in self.now["partners"] if partner["id"] == owner)
 
     def vouch(self, body, by):
-        need(by == (self.owner_key(body["site"]),), "vouched for by another")
-        need(body["key"] not in self.gone, "given twice")
-        self.gone.add(body["key"])
-        self.keys.setdefault(body["site"], {})[body["key"]] = moment(body["not_before"])
+        site, key, begins = body["site"], body["key"], moment(body["not_before"])
+        need(self.owner_key(site) in by, "vouched for by another")
+        need(key not in self.gone, "given after it was revoked")
+        need(not any(key in keys for other, keys in self.keys.items() if other != site), "another site's key")
+        keys = self.keys.setdefault(site, {})
+        keys[key] = min(begins, keys.get(key, begins))
 
     def by_site(self, site, by, at):
         need(len(by) == 1 and by[0] in self.keys.get(site, {}), "not the site's key")

@@ -210,7 +210,14 @@ def cheats():
     yield "corrects nothing", lambda books: books.correct(a_usage(), corrects=1)
     yield "corrects another", lambda books: (books.use(a_usage()), books.correct(a_usage(), corrects=3))
     yield "vouched for by another", lambda books: books.vouch("baku", "baku2", "israel")
-    yield "vouched for twice", lambda books: books.vouch("baku", "baku", "azerbaijan")
+    yield (
+        "vouched for again",
+        lambda books: (
+            books.revoke("baku", "baku", "azerbaijan"),
+            books.vouch("baku", "baku", "azerbaijan"),
+        ),
+    )
+    yield "the key of two sites", lambda books: books.vouch("jerusalem", "baku", "israel")
     yield "revoked by another", lambda books: books.revoke("baku", "baku", "israel")
     yield (
         "used after it was revoked",

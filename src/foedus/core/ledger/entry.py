@@ -5,13 +5,13 @@ An entry is a JSON object with the members ``at``, ``body``, ``hash``, ``kind``,
 format is ``docs/reference/ledger-format.md``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, cast
 
 from foedus.core.base.canon import Json, JsonObject, canonical, sha256
-from foedus.core.base.dsse import Signature, Signer, pae, sign, signature_from_json
+from foedus.core.base.dsse import Signature, Signer, Verifier, pae, sign, signature_from_json, unbase64
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import Digest
 from foedus.core.base.instant import Instant, iso
@@ -66,6 +66,23 @@ def signed_bytes(kind: Kind, body: JsonObject) -> bytes:
 def sign_body(signer: Signer, kind: Kind, body: JsonObject) -> Signature:
     """Sign what is to be booked."""
     return sign(signer, payload_type(kind), payload(kind, body))
+
+
+def matching(kind: Kind, body: JsonObject, signatures: Iterable[Signature], verify: Verifier) -> tuple[Signature, ...]:
+    """Return the signatures that may be booked: those that match, one of each key.
+
+    A ledger with one that does not is unsound for ever, so whatever came from outside goes through here.
+    """
+    message = signed_bytes(kind, body)
+    good: dict[str, Signature] = {}
+    for one in signatures:
+        try:
+            raw = unbase64(one.sig)
+        except ValueError:
+            continue
+        if one.keyid not in good and verify(one.keyid, message, raw):
+            good[one.keyid] = one
+    return tuple(good.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

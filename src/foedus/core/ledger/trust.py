@@ -115,11 +115,13 @@ class Trust:
         faults = self._partner_signed(site, signers)
         if key in self._revoked:
             faults.append(f"{key} was revoked and cannot come back")
-        owner = next((other for other, keys in self._keys.items() if key in keys), None)
+        owner = next((other for other, keys in self._keys.items() if key in keys and other != site), None)
         if owner is not None:
             faults.append(f"{key} is already the key of site {owner}")
         if not faults:
-            self._keys.setdefault(site, {})[key] = cast("Instant", exact_instant(body["not_before"]))
+            keys = self._keys.setdefault(site, {})
+            not_before = cast("Instant", exact_instant(body["not_before"]))
+            keys[key] = min(not_before, keys.get(key, not_before))
         return faults
 
     def _revoke(self, body: Mapping[str, object], signers: Sequence[str]) -> list[str]:
@@ -135,9 +137,7 @@ class Trust:
     def _decide(self, signers: Sequence[str]) -> list[str]:
         agreement = cast("Agreement", self._newest)
         allowed = {agreement.hub_key, *(partner.key for partner in agreement.partners)}
-        if signers and allowed.issuperset(signers):
-            return []
-        return ["is not signed by the hub or a partner alone"]
+        return [] if allowed.intersection(signers) else ["is not signed by the hub or a partner"]
 
     def _partner_signed(self, site_id: SiteId, signers: Sequence[str]) -> list[str]:
         agreement = cast("Agreement", self._newest)
@@ -145,7 +145,7 @@ class Trust:
         if site is None:
             return [f"{site_id} is no site of the agreement"]
         key = cast("str", _key_of(agreement, site.partner))
-        return [] if list(signers) == [key] else [f"is not signed by {site.partner}, whose site {site_id} is, alone"]
+        return [] if key in signers else [f"is not signed by {site.partner}, whose site {site_id} is"]
 
     def _site_signed(self, site: SiteId, signers: Sequence[str], at: Instant) -> list[str]:
         keys = self._keys.get(site, {})

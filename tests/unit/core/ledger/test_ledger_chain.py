@@ -2,7 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from books import KEYS, START, Books, a_ledger, a_usage, check, opened
+from books import KEYS, START, TRUSTED, Books, a_ledger, a_usage, check, opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,8 +21,9 @@ from foedus.core.ledger.chain import (
     sign_head,
     signed_head_from_json,
 )
-from foedus.core.ledger.entry import GENESIS, Entry, Kind, entry_from_json
-from foedus.core.ledger.export import export
+from foedus.core.ledger.entry import GENESIS, Entry, Kind, entry_from_json, matching, sign_body
+from foedus.core.ledger.export import export, seal
+from foedus.core.ledger.verify import verify
 
 SIGNATURE = Signature(keyid=KEYS["hub"].key, sig="AAAA")
 BODIES = st.dictionaries(st.sampled_from("abc"), st.integers(0, 9) | st.text(st.characters(exclude_categories=["Cs"])))
@@ -172,4 +173,37 @@ def test_an_export_streams_and_puts_seals_after_their_entries():
 
 def test_an_empty_ledger_is_not_exported():
     with pytest.raises(ValueError):
-        Books().export()
+        Books().honest_export()
+
+
+def test_an_export_of_an_honest_hub_holds_everything():
+    books = a_ledger()
+    assert books.honest_export() == books.export()
+
+
+def test_seals_that_would_prove_nothing_are_left_out():
+    late = Books()
+    late.agree()
+    late.seal("baku")  # catches up with a ledger that is older than its key
+    late.vouch("baku", "baku", "azerbaijan", Instant(START + 60_000))
+    late.seal("baku")  # the key does not count yet
+    late.vouch("baku", "baku2", "azerbaijan")
+    late.revoke("baku", "baku2", "azerbaijan")
+    late.seal("baku", "baku2")
+    late.vouch("jerusalem", "jerusalem", "israel")
+    late.seals.append(seal(KEYS["hub2"], "jerusalem", late.head, sign_head(KEYS["jerusalem"], late.head)))
+    kept = late.seal("jerusalem")
+    elsewhere = replace(kept.head, seq=99)
+    late.seals.append(seal(KEYS["hub"], "jerusalem", elsewhere, sign_head(KEYS["jerusalem"], elsewhere)))
+    written = late.honest_export()
+    assert [line for line in written if b'"seal"' in line] == [kept.line()]
+    assert verify(written, agreement=TRUSTED, check=check).faults == ()
+
+
+def test_only_signatures_that_match_are_booked_and_one_of_each_key():
+    body = {"alliance": "caspian", "project": "lights"}
+    good = sign_body(KEYS["hub"], Kind.PROJECT, body)
+    other = sign_body(KEYS["israel"], Kind.PROJECT, body)
+    wrong = sign_body(KEYS["baku"], Kind.USAGE, body)
+    malformed = Signature(keyid=KEYS["baku"].key, sig="?")
+    assert matching(Kind.PROJECT, body, [wrong, good, malformed, good, other], check) == (good, other)
