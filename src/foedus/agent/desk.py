@@ -6,7 +6,6 @@ from foedus.agent.agent import BEAT, Beat
 from foedus.agent.folder import StateFolder
 from foedus.core.base.errors import NotFound
 from foedus.core.base.ids import JobId, SiteId
-from foedus.core.jobs.state import AttemptState
 from foedus.store.journal import Journal
 from foedus.wire.message import Message
 from foedus.wire.times import Time
@@ -97,7 +96,7 @@ def look(folder: StateFolder) -> DeskView:
                 )
                 for row in rows
             ],
-            unheard_statuses=sum(due.item.state is not AttemptState.BOUND for due in outbox.statuses),
+            unheard_statuses=len(outbox.statuses),
             unheard_usages=len(outbox.usages),
             steps=dict(Counter(str(row.step) for row in rows)),
             alarm=journal.note("alarm") or "",

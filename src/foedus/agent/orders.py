@@ -14,9 +14,9 @@ from foedus.core.jobs.state import AttemptState
 from foedus.store.journal_rows import Row
 from foedus.wire.agents import BoardItem, HelloReply, HelloRequest, OrdersReply, OrdersRequest, StatusItem, StopOrder
 
-_AGAIN_S = 0.2
+_AGAIN_S = 1.0
 _AT_ONCE_S = 0.1
-"""An answer as quick as this was not held back: the next question waits a moment."""
+"""An answer as quick as this was not held back; if nothing in it was new, the next question waits a moment."""
 _SEVERED_S = 1.0
 _MOST_KNOWN = 10_000
 _GAP = 1_000_000
@@ -45,12 +45,12 @@ class Dispatcher:
         reply = context.hub.orders(OrdersRequest(wait_s=context.settings.poll_s, known=known))
         if context.flags.severed or context.stopping.is_set():
             return _SEVERED_S
-        self.take(reply)
+        news = self.take(reply)
         at_once = seconds_between(asked, context.clock.now()) < _AT_ONCE_S
-        return _AGAIN_S if at_once else 0.0
+        return _AGAIN_S if at_once and not news else 0.0
 
-    def take(self, reply: OrdersReply) -> None:
-        """Write the orders down; other threads carry them out."""
+    def take(self, reply: OrdersReply) -> bool:
+        """Write the orders down; other threads carry them out. Says whether any was new."""
         context = self.context
         now = context.clock.now()
         fresh = [ordered(order, now) for order in reply.starts if not self._is_refused(order.job, order.attempt)]
@@ -61,15 +61,15 @@ class Dispatcher:
                 context.change(row.key, _same)
             else:
                 self._repeat(row)
-        for stop in reply.stops:
-            self._stop(stop)
+        stopped = [stop for stop in reply.stops if self._stop(stop)]
         if added:
             context.signals.starts.set()
-        if reply.stops:
+        if stopped:
             context.signals.looks.set()
         if reply.head is not None and reply.head != context.head:
             context.head = reply.head
             context.signals.heads.set()
+        return bool(added or stopped)
 
     def refresh(self, version: int) -> None:
         """Fetch the agreement if the hub has that version or a newer one; accept it for its signatures alone."""
@@ -172,11 +172,12 @@ class Dispatcher:
     def _repeat(self, row: Row) -> None:
         """Say again what became of an order that comes again: unless it is just on its way, the hub has not heard."""
         status = self.context.journal.status(*row.key)
-        if status is None or (status[1] and status[0].state is not AttemptState.BOUND):
+        if status is not None and status[1]:
             self.context.journal.say_again(row.order.job)
             self.context.change(row.key, _same)
 
-    def _stop(self, stop: StopOrder) -> None:
+    def _stop(self, stop: StopOrder) -> bool:
+        """Take one order to stop; says whether it changed anything."""
         context = self.context
         row = context.journal.binding(stop.job, stop.attempt)
         if row is None:
@@ -184,16 +185,21 @@ class Dispatcher:
             context.journal.post(
                 StatusItem(job=stop.job, attempt=stop.attempt, state=AttemptState.RETURNED, reason=words)
             )
-            context.signals.reports.set()
-            return
+            self._say_again(stop)
+            return False
         changed = context.change(row.key, lambda row: asked_to_stop(row, stop.why))
         if changed == row:
-            status = context.journal.status(stop.job, stop.attempt)
-            if status is not None and status[1] and status[0].state in {AttemptState.ENDED, AttemptState.RETURNED}:
-                context.journal.say_again(stop.job)
-                context.signals.reports.set()
-        else:
-            context.log.info("asked to stop", job=stop.job, attempt=stop.attempt, why=stop.why)
+            self._say_again(stop)
+            return False
+        context.log.info("asked to stop", job=stop.job, attempt=stop.attempt, why=stop.why)
+        return True
+
+    def _say_again(self, stop: StopOrder) -> None:
+        """Repeat how it ended, if the hub has acknowledged that and asks all the same."""
+        status = self.context.journal.status(stop.job, stop.attempt)
+        if status is not None and status[1] and status[0].state in {AttemptState.ENDED, AttemptState.RETURNED}:
+            self.context.journal.say_again(stop.job)
+        self.context.signals.reports.set()
 
 
 def _same(row: Row) -> Row:

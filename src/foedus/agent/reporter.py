@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 
 from foedus.agent.context import Context
 from foedus.agent.reconcile import returned
-from foedus.agent.statuses import statuses
+from foedus.agent.statuses import board
 from foedus.core.base.errors import FoedusError
 from foedus.core.base.ids import JobId
 from foedus.core.base.instant import Instant, after
-from foedus.core.jobs.state import AttemptState
 from foedus.core.placement.capacity import Capacity
 from foedus.store.journal import Key
-from foedus.store.journal_rows import Due, Outbox, Row, Step
-from foedus.wire.agents import ReportItem, ReportReply, ReportRequest, StatusItem, UsageItem
+from foedus.store.journal_rows import Outbox, Row, Step
+from foedus.wire.agents import ReportReply, ReportRequest, StatusItem, UsageItem
 from foedus.wire.ledger import SealView
 
 _MOST = 500
@@ -90,11 +89,11 @@ class Reporter:
             [((due.item.job, due.item.attempt), due.version) for due in outbox.statuses],
             [_key(usage) for usage in outbox.usages],
         )
-        refused = {(item.job, item.attempt): item for item in reply.statuses if not item.accepted}
-        for due in outbox.statuses:
-            key = (due.item.job, due.item.attempt)
-            if key in refused:
-                self._not_wanted(due, refused[key])
+        for item in reply.statuses:
+            if not item.accepted:
+                context.log.warning("the hub does not take this", job=item.job, attempt=item.attempt, why=item.text)
+                # where nothing was done yet, nothing has to be: the hub does not know of this order any more
+                context.change((item.job, item.attempt), lambda row, why=item.text: _withdrawn(row, why))
         for item in reply.usages:
             if not item.accepted:
                 context.log.error(
@@ -102,17 +101,6 @@ class Reporter:
                 )
                 note = {"job": item.job, "attempt": item.attempt, "why": item.text}
                 context.journal.write_note("refused", json.dumps(note))
-        if any(due.item.state is AttemptState.BOUND for due in outbox.statuses):
-            context.signals.starts.set()
-
-    def _not_wanted(self, due: Due, item: ReportItem) -> None:
-        context = self.context
-        context.log.warning(
-            "the hub does not take this status", job=item.job, attempt=item.attempt, state=due.item.state, why=item.text
-        )
-        if due.item.state is AttemptState.BOUND:
-            # the hub has given the job to another site meanwhile: it must not start here
-            context.change((item.job, item.attempt), lambda row: _withdrawn(row, item.text))
 
 
 def _withdrawn(row: Row, why: str) -> Row:
@@ -125,7 +113,7 @@ def _items(outbox: Outbox) -> list[StatusItem]:
 
 def _with_board(outbox: Outbox, rows: Sequence[Row]) -> list[StatusItem]:
     """Return everything that the site has, and what the hub has not heard of others."""
-    items = {(item.job, item.attempt): item for row in rows for item in statuses(row)}
+    items = {(item.job, item.attempt): item for row in rows for item in board(row)}
     items |= {(item.job, item.attempt): item for item in _items(outbox)}
     return [items[key] for key in sorted(items)]
 

@@ -87,19 +87,9 @@ class Starter:
                 continue
             if context.flags.draining:
                 context.change(row.key, lambda row: _give_back(row, _DRAINING))
-            elif self._is_acknowledged(row):
-                later = min(later, self._start(row))
             else:
-                later = min(later, _RETRY_S)
+                later = min(later, self._start(row))
         return later
-
-    def _is_acknowledged(self, row: Row) -> bool:
-        """Say whether the hub knows that the site has the order.
-
-        Before that, the hub may give the job to another site; so nothing is handed over before.
-        """
-        status = self.context.journal.status(*row.key)
-        return status is not None and status[1]
 
     def _start(self, row: Row) -> float:
         context = self.context

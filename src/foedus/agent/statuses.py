@@ -12,8 +12,8 @@ _LONGEST_REASON = 2000
 def statuses(row: Row) -> tuple[StatusItem, ...]:
     """Return one status for each attempt that came out of the order, oldest first.
 
-    Those whose record is not there yet, and what follows them, are left out: their last status still stands. An attempt
-    that is being prepared is shown as bound: that is how the hub learns that the site has taken the order.
+    Those whose record is not there yet, and what follows them, are left out: their last status still stands. So is an
+    attempt that the cluster has not taken: the hub has it as bound, and it is.
     """
     items: list[StatusItem] = []
     for restart in range(row.restarts):
@@ -21,13 +21,22 @@ def statuses(row: Row) -> tuple[StatusItem, ...]:
         if run is None:
             return tuple(items)
         items.append(_ended(row, restart, run).model_copy(update={"requeued_as": row.order.attempt + restart + 1}))
-    return (*items, _newest(row))
+    newest = _newest(row)
+    return (*items, newest) if newest is not None else tuple(items)
 
 
-def _newest(row: Row) -> StatusItem:
+def board(row: Row) -> tuple[StatusItem, ...]:
+    """Return the same for a full report, in which no attempt is left out."""
+    items = statuses(row)
+    if row.step in {Step.INTENDED, Step.HANDING}:
+        return (*items, _item(row, AttemptState.BOUND, "the site prepares it"))
+    return items
+
+
+def _newest(row: Row) -> StatusItem | None:
     match row.step:
         case Step.INTENDED | Step.HANDING:
-            return _item(row, AttemptState.BOUND, "the site prepares it")
+            return None
         case Step.RETURNED:
             returned = _item(row, AttemptState.RETURNED, row.reason)
             return returned.model_copy(update={"policy": list(row.policy), "final": row.final})

@@ -68,7 +68,10 @@ class BoardItem(Message):
     state: AttemptState
     native_id: str
     order: "StartOrder"
-    """All that an agent whose journal lost it needs to look for it and to report it."""
+    """All that an agent whose journal lost it needs to look for it and to report it.
+
+    Its attempt is the one that the site was given: that is what the cluster knows it by. It is lower than `attempt`
+    where the cluster has queued it again."""
 
 
 class HelloReply(Message):
