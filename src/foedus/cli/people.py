@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from foedus.cli.session import Json, session_of
-from foedus.cli.show import note, print_json, say, table, when
+from foedus.cli.show import note, print_json, say, since, table, when
 
 user = typer.Typer(help="The people of the alliance.", no_args_is_help=True)
 token = typer.Typer(help="Tokens: what scripts and clients show to the hub.", no_args_is_help=True)
@@ -43,7 +43,7 @@ def list_users(ctx: typer.Context, json: Json = False) -> None:
         print_json({"users": [one.model_dump(mode="json") for one in users]})
         return
     now = session.now()
-    rows = [(one.id, one.name, one.partner, one.role, when(one.created, now)) for one in users]
+    rows = [(one.id, one.name, one.partner, one.role, since(one.created, now)) for one in users]
     table(("USER", "NAME", "PARTNER", "ROLE", "SINCE"), rows)
 
 
@@ -90,8 +90,8 @@ def list_tokens(ctx: typer.Context, json: Json = False) -> None:
             one.scope,
             one.project or "-",
             one.label,
-            f"revoked {when(one.revoked, now)}" if one.revoked is not None else when(one.expires, now),
-            when(one.used, now),
+            f"revoked {since(one.revoked, now)}" if one.revoked is not None else since(one.expires, now),
+            since(one.used, now),
         )
         for one in tokens
     ]

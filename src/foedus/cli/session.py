@@ -55,14 +55,15 @@ class Session:
 
     def client_for(self, login: Login) -> "Client":
         """Return a client for this login."""
-        from foedus.client import Client
+        from foedus.cli.show import note
+        from foedus.client import Client, Means, Retry
 
         return Client(
             login.hub,
             login.token,
             plain=self.environment.get("FOEDUS_PLAIN_HTTP") == "1",
             transport=self.transport,
-            means=self.means,
+            means=self.means or Means(hub=login.hub, retry=Retry(deadline_s=self.patience_s), tell=note),
             sleep=self.sleep,
         )
 
@@ -89,6 +90,17 @@ class Session:
         if not token:
             raise NotAuthenticated(f"no token for {hub}", remedy=f"foedus login --hub {hub}, or set FOEDUS_TOKEN")
         return Login(hub=hub, token=token)
+
+    @property
+    def patience_s(self) -> float:
+        """How long a hub that does not answer is asked again: ``FOEDUS_DEADLINE_S``, 30 seconds by default."""
+        text = self.environment.get("FOEDUS_DEADLINE_S", "30")
+        if not (text.isascii() and text.isdigit()):
+            fault = Fault(
+                path="FOEDUS_DEADLINE_S", fault=f"{text!r} is no number of seconds", remedy="write it like 30"
+            )
+            raise BadInput(fault)
+        return float(text)
 
     @property
     def file(self) -> Path:

@@ -50,8 +50,19 @@ def when(instant: Instant | None, now: Instant) -> str:
     if instant is None:
         return "-"
     local = datetime.fromtimestamp(instant / 1000, tz=UTC).astimezone()
-    ago = f"in {age(now, instant)}" if instant > now else f"{age(instant, now)} ago"
-    return f"{local:%Y-%m-%d %H:%M:%S %z} ({ago})"
+    return f"{local:%Y-%m-%d %H:%M:%S %z} ({_ago(instant, now)})"
+
+
+def since(instant: Instant | None, now: Instant) -> str:
+    """Show a time as `when` does, but short, for a column of many."""
+    if instant is None:
+        return "-"
+    local = datetime.fromtimestamp(instant / 1000, tz=UTC).astimezone()
+    return f"{local:%Y-%m-%d %H:%M} ({_ago(instant, now)})"
+
+
+def _ago(instant: Instant, now: Instant) -> str:
+    return f"in {age(now, instant)}" if instant > now else f"{age(instant, now)} ago"
 
 
 def gpu_hours(gpu_seconds: int) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foedus.cli.session import Json, session_of
-from foedus.cli.show import gpu_hours, note, print_json, say, table, when
+from foedus.cli.show import gpu_hours, note, print_json, say, since, table, when
 
 if TYPE_CHECKING:
     from foedus.core.placement.capacity import Lane
@@ -39,7 +39,7 @@ def sites(ctx: typer.Context, json: Json = False) -> None:
             f"{gpu_hours(one.pledge_gpu_seconds)} per {one.pledge_period}",
             str(one.running),
             str(one.waiting),
-            when(one.seen, now),
+            since(one.seen, now),
         )
         for one in found
     ]

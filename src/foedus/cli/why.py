@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from foedus.cli.session import Json, session_of
-from foedus.cli.show import age, print_json, say, table, when
+from foedus.cli.show import age, print_json, say, since, table, when
 from foedus.core.base.ids import job_id
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _attempts(attempts: "list[AttemptView]", now: "Instant") -> None:
             f"{one.site} (guest)" if one.guest else one.site,
             one.native_id or "-",
             str(one.outcome or one.state),
-            when(one.started, now),
+            since(one.started, now),
             age(one.started, one.ended or now) if one.started is not None else "-",
             "-" if one.exit_code is None else str(one.exit_code),
             "-" if one.entry is None else f"entry {one.entry}",

@@ -30,6 +30,10 @@ def _draw() -> float:
     return random.random()  # noqa: S311 - spreads the load, keeps no secret
 
 
+def _keep_quiet(_: str) -> None:
+    """Tell nobody."""
+
+
 def _new_key() -> str:
     return secrets.token_hex(16)
 
@@ -45,6 +49,8 @@ class Means:
     """Seconds, from any start."""
     draw: Callable[[], float] = _draw
     """Chance, from 0 up to 1."""
+    tell: Callable[[str], None] = _keep_quiet
+    """Hears, once a call, that the hub does not answer and is asked again."""
     new_key: Callable[[], str] = _new_key
     """Makes an ``Idempotency-Key``."""
 
@@ -71,6 +77,8 @@ def exchange(call: Call[R], means: Means, *, key: str | None = None, sink: Sink 
         left = since + means.retry.deadline_s - means.clock()
         if delay > left:
             raise failure.error
+        if tries == 0:
+            means.tell(f"{failure.error.message}; trying again for {means.retry.deadline_s:g} s")
         tries += 1
         yield from pause(delay)
         timeout_s = min(call.timeout_s, max(2, left - delay) + call.wait_s)

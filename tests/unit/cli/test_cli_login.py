@@ -119,3 +119,20 @@ def test_without_anything_the_way_in_is_named(foedus, file):
 def test_whoami_as_json_is_the_wire_model(foedus, hub):
     hub.routes["GET /whoami"] = ME
     assert json.loads(foedus("whoami", "--json").stdout) == ME.model_dump(mode="json")
+
+
+def test_patience_is_a_setting(foedus, hub, monkeypatch):
+    import httpx2
+
+    from foedus.cli.session import Session
+
+    hub.routes["GET /whoami"] = httpx2.ConnectError("refused")
+    session = Session(environment={"FOEDUS_DEADLINE_S": "0"}, transport=httpx2.MockTransport(hub))
+    with (
+        pytest.raises(Exception, match="refused"),
+        session.client_for(Login(hub="http://127.0.0.1:1", token="t")) as one,
+    ):
+        one.whoami()
+    assert len(hub.asked) == 1
+    with pytest.raises(Exception, match="'soon' is no number of seconds"):
+        _ = Session(environment={"FOEDUS_DEADLINE_S": "soon"}).patience_s

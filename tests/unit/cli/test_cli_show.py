@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foedus.cli.screen import Screen
-from foedus.cli.show import age, gpu_hours, plain, print_json, size, when
+from foedus.cli.show import age, gpu_hours, plain, print_json, since, size, when
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,11 @@ def test_a_time_has_its_offset_and_age(monkeypatch):
     monkeypatch.setenv("TZ", "Asia/Baku")
     time.tzset()
     assert when(0, 3_600_000) == "1970-01-01 04:00:00 +0400 (1 h ago)"
+    assert since(0, 3_600_000) == "1970-01-01 04:00 (1 h ago)"
     assert when(3_600_000, 0) == "1970-01-01 05:00:00 +0400 (in 1 h)"
     monkeypatch.undo()
     time.tzset()
-    assert when(None, 0) == "-"
+    assert (when(None, 0), since(None, 0)) == ("-", "-")
 
 
 def test_figures_have_units():

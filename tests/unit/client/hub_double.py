@@ -35,6 +35,7 @@ class FakeClock:
 
     at: float = 0
     slept: list[float] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     def now(self) -> float:
         return self.at
@@ -48,7 +49,14 @@ class FakeClock:
 
 
 def means(clock: FakeClock, retry: Retry | None = None, *, draw: Callable[[], float] = lambda: 1.0) -> Means:
-    return Means(hub="http://127.0.0.1:1", retry=retry or Retry(), clock=clock.now, draw=draw, new_key=lambda: "key-1")
+    return Means(
+        tell=clock.told.append,
+        hub="http://127.0.0.1:1",
+        retry=retry or Retry(),
+        clock=clock.now,
+        draw=draw,
+        new_key=lambda: "key-1",
+    )
 
 
 def ok(message: object, status: int = 200, headers: dict[str, str] | None = None) -> httpx2.Response:

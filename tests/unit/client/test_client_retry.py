@@ -30,6 +30,7 @@ def test_a_lost_answer_is_asked_for_again_under_the_same_key():
     assert [one.headers["idempotency-key"] for one in hub.asked] == ["key-1"] * 4
     assert {one.content for one in hub.asked} == {b'{"ids":["1"]}'}
     assert clock.slept == [0.25, 0.5, 1.0]
+    assert clock.told == ["no answer from http://127.0.0.1:1: the connection failed (refused); trying again for 30 s"]
 
 
 def test_a_key_of_ones_own_is_kept():
