@@ -42,6 +42,11 @@ def balance(
         print_json(view)
         return
     say(f"{view.alliance}: from the ledger up to entry {view.seq}, booked {when(view.at, session.now())}")
+    show(view)
+
+
+def show(view: "BalanceView") -> None:
+    """Print the figures in GPU-hours."""
     rows = [
         (
             one.period,

@@ -33,23 +33,25 @@ def catch_up(tx: Transaction, known: Folded) -> Folded:
 
 
 def balance_view(tx: Transaction, agreement: Agreement, known: Folded, period: str | None, now: Instant) -> BalanceView:
-    """Settle one period, or every period of the term that has begun: of the length in which pledges are made."""
+    """Settle one period, or the present one and those before it in which GPUs were used, as long as pledges are."""
     newest = tx.ledger.head()
     if newest is None:
         raise NotFound("the ledger has no entry yet", remedy="put an agreement in force first")
     lines = [
         _line(partner, window)
-        for window in _windows(agreement, period, now)
+        for window in _windows(agreement, known, period, now)
         for partner in balance(known.flows, agreement, window).partners
     ]
     return BalanceView(alliance=agreement.id, seq=known.seq, at=newest.at, lines=lines)
 
 
-def _windows(agreement: Agreement, period: str | None, now: Instant) -> tuple[Window, ...]:
+def _windows(agreement: Agreement, known: Folded, period: str | None, now: Instant) -> tuple[Window, ...]:
     if period is not None:
         return (window_named(period),)
     shortest = min((site.pledge.period for site in agreement.sites), key=_LENGTH.__getitem__)
-    return periods(agreement, shortest, datetime.fromtimestamp(now / 1000, UTC).date())
+    begun = periods(agreement, shortest, datetime.fromtimestamp(now / 1000, UTC).date())
+    used = {flow.month for flow in known.flows}
+    return tuple(window for window in begun if window is begun[-1] or used.intersection(window.months))
 
 
 def _flows(tx: Transaction, record: Booked) -> tuple[Flow, ...]:

@@ -81,21 +81,23 @@ def _submitted(data: _Data, _agreement: Agreement, _language: str) -> str:
 def _admitted(data: _Data, agreement: Agreement, language: str) -> str:
     sites = ", ".join(_texts(data, "sites"))
     cost = hours(cast("int", data.get("cost", 0)))
-    refusals = "".join(f"; not {_reason(reason, agreement, language)}" for reason in _objects(data, "refusals"))
+    refusals = "".join(f"; not {reason}" for reason in _reasons(data, "refusals", agreement, language))
     return f"Admitted under version {data['agreement']} for {sites}, at most {cost} GPU-hours{refusals}"
 
 
 def _refused(data: _Data, agreement: Agreement, language: str) -> str:
-    reasons = [_reason(reason, agreement, language) for reason in _objects(data, "reasons")]
+    reasons = _reasons(data, "reasons", agreement, language)
     return "Refused: " + ("; ".join(reasons) or str(data.get("reason", "")))
 
 
-def _reason(reason: _Data, agreement: Agreement, language: str) -> str:
-    place = f"{reason['site']}: " if reason.get("site") else ""
-    clause = agreement.clause(ClauseId(str(reason["clause"]))) if reason.get("clause") else None
-    if clause is not None:
-        return f"{place}clause {clause.id}: {in_language(clause.text, language)}"
-    return f"{place}{reason['text']}"
+def _reasons(data: _Data, key: str, agreement: Agreement, language: str) -> list[str]:
+    """Say each reason once, with all the sites that gave it."""
+    sites: dict[str, list[str]] = {}
+    for reason in _objects(data, key):
+        clause = agreement.clause(ClauseId(str(reason["clause"]))) if reason.get("clause") else None
+        words = f"clause {clause.id}: {in_language(clause.text, language)}" if clause else str(reason["text"])
+        sites.setdefault(words, []).extend([str(reason["site"])] if reason.get("site") else [])
+    return [f"{', '.join(where)}: {words}" if where else words for words, where in sites.items()]
 
 
 def _bound(data: _Data, _agreement: Agreement, _language: str) -> str:
