@@ -1,6 +1,6 @@
 """``foedus why``: a job's story, the answer first."""
 
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from foedus.wire.jobs import AttemptView, WhyView
 
 
-def why(ctx: typer.Context, job: Annotated[str, typer.Argument(help="The job's id.")], json: Json = False) -> None:
+def why(
+    ctx: typer.Context,
+    job: Annotated[str, typer.Argument(help="The job's id.")],
+    language: Annotated[str, typer.Option("--lang", help="Language of clauses, such as en, he, az or de.")] = "en",
+    json: Json = False,
+) -> None:
     """Tell why a job is where it is: the answer, the sites considered, what each clause said, the attempts."""
     del json
     session = session_of(ctx)
     with session.client() as client:
-        view = client.why(job_id(job))
+        view = client.why(job_id(job), language=language)
     if session.json:
         print_json(view)
     else:
@@ -38,9 +43,10 @@ def tell(view: "WhyView", now: "Instant") -> None:
     say()
     say("What happened")
     for line in view.story:
-        say(f"  {when(line.at, now)}  {line.text}")
-        for reason in _reasons(line.data):
-            say(f"      {reason}")
+        first, *more = line.text.split("; ")
+        say(f"  {when(line.at, now)}  {first}")
+        for part in more:
+            say(f"      {part}")
     if view.attempts:
         say()
         say("Attempts")
@@ -63,18 +69,3 @@ def _attempts(attempts: "list[AttemptView]", now: "Instant") -> None:
         for one in attempts
     ]
     table(("ATTEMPT", "SITE", "SITE'S ID", "STATE", "STARTED", "RAN", "EXIT", "LEDGER", "REASON"), rows)
-
-
-def _reasons(data: dict[str, object]) -> list[str]:
-    """Write the reasons that a line of the story carries: site, clause, words."""
-    found = data.get("reasons")
-    lines: list[str] = []
-    for one in cast("list[object]", found) if isinstance(found, list) else []:
-        if isinstance(one, dict):
-            parts = {str(name): value for name, value in cast("dict[object, object]", one).items()}
-            where = [
-                *([str(parts["site"])] if parts.get("site") else []),
-                *([f"clause {parts['clause']}"] if parts.get("clause") else []),
-            ]
-            lines.append(": ".join([*([", ".join(where)] if where else []), str(parts.get("text", ""))]))
-    return lines

@@ -131,9 +131,9 @@ class AsyncClient:
         """Go through all jobs, newest first, page by page."""
         return self._stream(flows.each_job(which or Filter(), self._means, page_size))
 
-    async def why(self, job: str) -> WhyView:
-        """Return the whole story of a job."""
-        return await self._do(jobs.why(job))
+    async def why(self, job: str, *, language: str = "en") -> WhyView:
+        """Return the whole story of a job; clauses in that language where the agreement has it."""
+        return await self._do(jobs.why(job, language))
 
     async def script(self, job: str) -> str:
         """Return the script as it was submitted."""

@@ -39,6 +39,7 @@ class Call(Generic[R]):
     read: Callable[[Answer], R]
     """Raises `Broken` where the answer is not what this version of Foedus expects."""
     params: Params = ()
+    headers: Params = ()
     body: bytes | None = None
     media: str = "application/json"
     keyed: bool = False

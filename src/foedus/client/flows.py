@@ -108,7 +108,7 @@ def output(job: str, stream: str, attempt: int | None, means: Means, *, follow: 
 
     Without `attempt` it is the newest one. A job that has not begun is waited for only with `follow`.
     """
-    at, offset = attempt, 0
+    at, offset, over = attempt, 0, False
     while True:
         asked = means.clock()
         call = jobs.log(job, stream, attempt=at, offset=offset, limit=None, wait_s=POLL_S if follow else 0)
@@ -125,11 +125,15 @@ def output(job: str, stream: str, attempt: int | None, means: Means, *, follow: 
         at, offset = chunk.attempt or None, chunk.next
         if not follow and not moved:
             return
+        if over and not moved:
+            return
         if chunk.ended and not moved:
             later = None if attempt is not None else (yield from _later_attempt(job, chunk.attempt, means))
             if later is None:
-                return
-            at, offset = later, 0
+                # the site may have sent its last words together with the news of the end
+                over = True
+            else:
+                at, offset = later, 0
         elif not moved and means.clock() - asked < _BREATH_S:
             yield from pause(_BREATH_S)
 

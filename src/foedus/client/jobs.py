@@ -106,9 +106,10 @@ def get(job: str, wait_s: float = 0) -> Call[JobView]:
     return Call(method="GET", path=path("jobs", job), params=query, wait_s=wait_s, read=model(JobView))
 
 
-def why(job: str) -> Call[WhyView]:
+def why(job: str, language: str) -> Call[WhyView]:
     """``GET /jobs/{id}/why``."""
-    return Call(method="GET", path=path("jobs", job, "why"), read=model(WhyView))
+    headers = (("Accept-Language", language),)
+    return Call(method="GET", path=path("jobs", job, "why"), headers=headers, read=model(WhyView))
 
 
 def script(job: str) -> Call[str]:
@@ -128,9 +129,10 @@ def outputs(job: str, attempt: int | None) -> Call[Manifest]:
     return Call(method="GET", path=path("jobs", job, "outputs"), params=query, read=model(Manifest))
 
 
-def output_piece(job: str, digest: str) -> Call[bytes]:
+def output_piece(job: str, digest: str, attempt: int | None) -> Call[bytes]:
     """``GET /jobs/{id}/outputs/pieces/{digest}``."""
-    return Call(method="GET", path=path("jobs", job, "outputs", "pieces", digest), read=octets)
+    where = path("jobs", job, "outputs", "pieces", digest)
+    return Call(method="GET", path=where, params=params(attempt=attempt), read=octets)
 
 
 def _seconds(value: float) -> str:

@@ -85,7 +85,7 @@ def exchange(call: Call[R], means: Means, *, key: str | None = None, sink: Sink 
 
 
 def _request(call: Call[R], key: str | None, timeout_s: float) -> Request:
-    headers = [("User-Agent", f"foedus/{__version__}")]
+    headers = [("User-Agent", f"foedus/{__version__}"), *call.headers]
     if call.body is not None:
         headers.append(("Content-Type", call.media))
     if key is not None:

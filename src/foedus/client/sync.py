@@ -132,9 +132,9 @@ class Client:
         """Go through all jobs, newest first, page by page."""
         return self._stream(flows.each_job(which or Filter(), self._means, page_size))
 
-    def why(self, job: str) -> WhyView:
-        """Return the whole story of a job."""
-        return self._do(jobs.why(job))
+    def why(self, job: str, *, language: str = "en") -> WhyView:
+        """Return the whole story of a job; clauses in that language where the agreement has it."""
+        return self._do(jobs.why(job, language))
 
     def script(self, job: str) -> str:
         """Return the script as it was submitted."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from foedus.client import alliance, jobs
 from foedus.client.bundle import Caps, Packed, Source, check_manifest, pack, read_piece, unpack
+from foedus.client.calls import Call
 from foedus.client.retry import Means, exchange
 from foedus.client.steps import Steps, work
 from foedus.core.base.canon import sha256
@@ -75,7 +76,7 @@ def fetch(job: str, attempt: int | None, folder: Path, means: Means, progress: P
             done += entry.size
         else:
             for piece in entry.pieces:
-                done += yield from _piece(job, piece, parts, means)
+                done += yield from _piece(jobs.output_piece(job, piece, attempt), piece, parts, means)
                 progress(Moved(done=done, total=manifest.size))
             yield from work(_placer(folder, entry, parts))
         progress(Moved(done=done, total=manifest.size))
@@ -100,11 +101,11 @@ def _reader(packed: Packed, piece: Digest) -> Callable[[], bytes]:
     return lambda: read_piece(packed, piece)
 
 
-def _piece(job: str, piece: Digest, parts: Path, means: Means) -> Steps[int]:
+def _piece(call: Call[bytes], piece: Digest, parts: Path, means: Means) -> Steps[int]:
     """Have a piece among the parts, and return its size."""
     held = yield from work(lambda: _held(parts, piece))
     if held is None:
-        held = yield from exchange(jobs.output_piece(job, piece), means)
+        held = yield from exchange(call, means)
         if sha256(held) != piece:
             raise Broken(f"piece {piece[:12]} arrived with other bytes than its name says", remedy="fetch again")
         yield from work(_keeper(parts, piece, held))

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from wire_hub import Shell, WireHub
 
@@ -11,9 +13,10 @@ def hub():
 def foedus(hub, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
     for name in ("FOEDUS_HUB", "FOEDUS_TOKEN", "FOEDUS_PROFILE", "FOEDUS_DEBUG"):
         monkeypatch.delenv(name, raising=False)
-    return Shell(
+    yield Shell(
         hub,
         {
             "FOEDUS_HUB": "http://127.0.0.1:1",
@@ -22,3 +25,5 @@ def foedus(hub, tmp_path, monkeypatch):
             "SEED": "17",
         },
     )
+    monkeypatch.undo()
+    time.tzset()

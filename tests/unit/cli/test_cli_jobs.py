@@ -153,6 +153,7 @@ def test_following_says_where_a_later_attempt_begins(foedus, hub):
         log(b"", offset=4),
         log(b"two\n", attempt=2, offset=4),
         log(b"", attempt=2, offset=4),
+        log(b"", attempt=2, offset=4),
     ]
     hub.routes["GET /jobs/5"] = [job("5", attempt=2), job("5", "completed", attempt=2)]
     done = foedus("logs", "5", "-f")
@@ -194,13 +195,8 @@ WHY = WhyView.model_validate(
             {
                 "at": NOW - 2 * HOUR,
                 "kind": "admitted",
-                "text": "Admitted to baku.",
-                "data": {
-                    "reasons": [
-                        {"site": "jerusalem", "clause": "night", "text": "closed to guests at night"},
-                        {"text": "needs 8 GPUs"},
-                    ]
-                },
+                "text": "Admitted to baku; not jerusalem: clause night: closed to guests at night; not c: has 4 GPUs",
+                "data": {},
             }
         ],
         "answer": "It runs at baku, as a guest.",
@@ -210,20 +206,21 @@ WHY = WhyView.model_validate(
 
 def test_why_gives_the_answer_first_then_sites_clauses_and_attempts(foedus, hub):
     hub.routes["GET /jobs/1042/why"] = WHY
-    text = foedus("why", "1042").stdout
+    text = foedus("why", "1042", "--lang", "he").stdout
     parts = [
         "It runs at baku, as a guest.\n",
         "Job 1042 (train) of dana from israel, project traffic: 1 node(s), 4 CPU(s), 2 GPU(s)",
         "State: running at baku, as a guest",
-        "Admitted to baku.",
-        "      jerusalem, clause night: closed to guests at night",
-        "      needs 8 GPUs",
+        "  2026-11-23 07:00:00 +0000 (2 h ago)  Admitted to baku\n",
+        "      not jerusalem: clause night: closed to guests at night\n",
+        "      not c: has 4 GPUs\n",
         "Attempts",
         "baku (guest)",
     ]
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
     assert places[0] == 0
+    assert hub.asked[-1].headers["accept-language"] == "he"
 
 
 def test_why_as_json_is_the_wire_model(foedus, hub):

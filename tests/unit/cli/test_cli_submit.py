@@ -210,7 +210,10 @@ def log(data, *, offset, ended):
 )
 def test_run_follows_and_ends_like_the_job(foedus, hub, ended, code):
     hub.routes["POST /jobs"] = taken()
-    hub.routes["GET /jobs/1042/logs/stdout"] = [log(b"hi\n", offset=3, ended=True), log(b"", offset=3, ended=True)]
+    hub.routes["GET /jobs/1042/logs/stdout"] = [
+        log(b"hi\n", offset=3, ended=True),
+        *(log(b"", offset=3, ended=True) for _ in range(2)),
+    ]
     hub.routes["GET /jobs/1042"] = job(**ended)
     done = foedus("run", "--follow", "--", "true")
     assert (done.exit_code, done.stdout) == (code, "Submitted batch job 1042\nhi\n")

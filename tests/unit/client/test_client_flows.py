@@ -149,17 +149,19 @@ def test_following_goes_on_through_a_later_attempt():
             log(b"two", attempt=2, following=3, ended=True),
             log(b"", attempt=2, following=3, ended=True),
             ok(job(state=JobState.COMPLETED, attempt=2)),
+            log(b"last words", attempt=2, following=13, ended=True),
+            log(b"", attempt=2, following=13, ended=True),
         ]
     )
     chunks = list(client(hub).logs("5", "stderr", follow=True))
-    assert [(one.attempt, one.data) for one in chunks] == [(1, b"one"), (2, b"two")]
+    assert [(one.attempt, one.data) for one in chunks] == [(1, b"one"), (2, b"two"), (2, b"last words")]
     assert hub.lines[0] == "GET /api/v1/jobs/5/logs/stderr?offset=0&wait_s=20"
     assert hub.lines[6] == "GET /api/v1/jobs/5/logs/stderr?attempt=2&offset=0&wait_s=20"
     assert hub.replies == []
 
 
 def test_following_a_named_attempt_ends_with_it():
-    hub = ScriptedHub([log(b"", attempt=1, following=0, ended=True)])
+    hub = ScriptedHub([log(b"", attempt=1, following=0, ended=True) for _ in range(2)])
     assert list(client(hub).logs("5", attempt=1, follow=True)) == []
 
 
@@ -177,6 +179,7 @@ def test_following_takes_a_breath_where_the_hub_does_not_hold_back():
             log(b"", attempt=1, following=0, ended=False),
             log(b"", attempt=1, following=0, ended=True),
             ok(job(state=JobState.COMPLETED)),
+            log(b"", attempt=1, following=0, ended=True),
         ]
     )
     assert list(client(hub, clock).logs("5", follow=True)) == []
