@@ -282,3 +282,28 @@ def _until_output(site: Site, launch, wanted: str) -> None:
     while not (path := site.look(launch).stdout) or not Path(path).exists() or site.output(launch) != wanted:
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_script_is_warned_before_its_time_is_over(site):
+    body = "#!/bin/bash\n#SBATCH --signal=B:USR1@58\ntrap 'echo warned; exit 9' USR1\nwhile :; do sleep 0.05; done"
+    record = site.finished(site.run("1", body, resources=limited(60)))
+    assert (record.outcome, record.exit_code) == (Outcome.FAILED, 9)
+
+
+def test_input_export_and_open_mode_hold(site):
+    body = "#!/bin/bash\n#SBATCH --input=in-%j --export=ALL,SEED=7,NOTE=a --open-mode=append\ncat; echo $SEED $NOTE"
+    launch = site.launch("1", body)
+    (launch.work / "in-1").write_text("from input\n")
+    (launch.work / "slurm-1.out").write_text("before\n")
+    site.driver.start(launch)
+    site.finished(launch)
+    assert site.output(launch) == "before\nfrom input\n7 a\n"
+
+
+def test_options_that_this_site_cannot_keep_are_refused_by_name(site):
+    launch = site.launch("1", "#!/bin/sh\n#SBATCH --constraint=ib --begin=tomorrow\n#SBATCH --signal=B:NOPE\n")
+    with pytest.raises(SchedulerRefused) as caught:
+        site.driver.start(launch)
+    assert caught.value.message == (
+        "--begin: this site starts jobs as soon as there is room; --constraint: this site has nodes without features"
+    )

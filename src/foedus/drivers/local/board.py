@@ -5,6 +5,7 @@ An attempt waits until it has `Orders`; with them it goes to a supervisor, which
 nobody starts a run that was ever claimed, so that none runs twice.
 """
 
+import os
 import signal
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -251,7 +252,7 @@ class Board:
         start = ticket.start_folder
         stdout = start / output_path(ticket.output or default_output(ticket), ticket, pieces[0].node)
         stderr = start / output_path(ticket.error, ticket, pieces[0].node) if ticket.error else stdout
-        marker = ticket.marker.text
+        marker, manner = ticket.marker.text, ticket.conduct
         return Orders(
             boot=self._boot,
             marker=marker,
@@ -266,6 +267,10 @@ class Board:
             chdir=str(start),
             stdout=str(stdout),
             stderr=str(stderr),
+            append=manner.append,
+            stdin=str(start / output_path(manner.stdin, ticket, pieces[0].node)) if manner.stdin else os.devnull,
+            warning=manner.warning,
+            warning_before=manner.warning_before,
             limit=ticket.limit,
             grace=settings.grace,
             poll=settings.poll,

@@ -57,6 +57,13 @@ class Room:
     guest: Share
     """What guests may still take, beside what is free at all."""
 
+    @property
+    def even_share(self) -> int:
+        """MiB for each CPU of a job that asks for no memory: no more than CPUs and memory let everybody have."""
+        node, guest = self.node, self.node.guest
+        shares = [node.memory // node.cpus, *([guest.memory // guest.cpus] if guest.cpus else [])]
+        return min(shares)
+
 
 Rooms = Mapping[str, Room]
 """Every node by its name, in the order of the settings."""
@@ -111,7 +118,7 @@ def common(one: Rooms, other: Rooms) -> Rooms:
 
 
 def fit(asked: Resources, rooms: Rooms, *, guest: bool) -> tuple[Piece, ...] | None:
-    """Find room for a job, on as many nodes as its range allows; `None` if there is none now.
+    """Find room for a job, on as few nodes as will do; `None` if there is none now.
 
     The emptiest corner is filled first: the node that has the fewest free GPUs, then CPUs, and will do.
     """
@@ -122,12 +129,18 @@ def fit(asked: Resources, rooms: Rooms, *, guest: bool) -> tuple[Piece, ...] | N
         if wanted is None or room.node.gpu_model == wanted
     ]
     usable.sort(key=lambda room: (len(room.gpus), len(room.cpus)))
-    most = min(asked.nodes_max or asked.nodes, len(usable))
-    for count in range(most, asked.nodes - 1, -1):
-        pieces = _spread(asked, usable, count)
-        if pieces is not None:
-            return pieces
+    for count in range(asked.nodes, min(_most_nodes(asked), len(usable)) + 1):
+        for even in (True, False):
+            pieces = _spread(asked, usable, count, even=even)
+            if pieces is not None:
+                return pieces
     return None
+
+
+def _most_nodes(asked: Resources) -> int:
+    """How far a request may be spread: tasks and GPUs that are tied to no number of nodes go wherever there is room."""
+    tied = asked.gpus_per_node is not None or asked.tasks_per_node is not None or asked.nodes > 1
+    return asked.nodes_max or (asked.nodes if tied else max(asked.tasks, asked.gpus, 1))
 
 
 def groups(rooms: Rooms, *, guest: bool) -> tuple[NodeGroup, ...]:
@@ -161,24 +174,29 @@ def _for_guest(room: Room) -> Room:
     )
 
 
-def _spread(asked: Resources, usable: Sequence[Room], count: int) -> tuple[Piece, ...] | None:
+def _spread(asked: Resources, usable: Sequence[Room], count: int, *, even: bool) -> tuple[Piece, ...] | None:
+    """Place a job on `count` nodes; GPUs that are tied to no node go evenly, or as many as possible to each."""
     if asked.tasks_per_node is not None and asked.tasks > asked.tasks_per_node * count:
         return None
-    base, extra = divmod(asked.tasks, count)
-    any_spread = asked.gpus_per_node is None and count > 1
-    rooms = sorted(usable, key=lambda room: -len(room.gpus)) if any_spread and asked.gpus else usable
-    left = asked.gpus
+    tasks = _even(asked.tasks, count)
+    fixed = [asked.gpus_per_node] * count if asked.gpus_per_node is not None else _even(asked.gpus, count)
+    rooms = usable if even else sorted(usable, key=lambda room: -len(room.gpus))
+    left = sum(fixed)
     pieces: list[Piece] = []
     for room in rooms:
-        if len(pieces) == count:
+        at = len(pieces)
+        if at == count:
             break
-        gpus = min(len(room.gpus), left) if any_spread else asked.gpus_per_node or left
-        piece = _piece(asked, room, tasks=base + (len(pieces) < extra), gpus=gpus)
+        piece = _piece(asked, room, tasks=tasks[at], gpus=fixed[at] if even else min(len(room.gpus), left))
         if piece is not None:
             pieces.append(piece)
-            left -= gpus
-    enough = len(pieces) == count and (asked.gpus_per_node is not None or left == 0)
-    return tuple(pieces) if enough else None
+            left -= len(piece.gpus)
+    return tuple(pieces) if len(pieces) == count and left <= 0 else None
+
+
+def _even(whole: int, parts: int) -> list[int]:
+    base, extra = divmod(whole, parts)
+    return [base + (index < extra) for index in range(parts)]
 
 
 def _piece(asked: Resources, room: Room, *, tasks: int, gpus: int) -> Piece | None:
@@ -187,7 +205,7 @@ def _piece(asked: Resources, room: Room, *, tasks: int, gpus: int) -> Piece | No
         if len(room.cpus) < room.node.cpus or len(room.gpus) < room.node.gpus:
             return None
         cpus, gpus = max(cpus, room.node.cpus), max(gpus, room.node.gpus)
-    memory = _memory(asked, room.node, cpus=cpus, gpus=gpus)
+    memory = _memory(asked, room, cpus=cpus, gpus=gpus)
     if cpus > len(room.cpus) or gpus > len(room.gpus) or memory > room.memory:
         return None
     return Piece(
@@ -200,11 +218,10 @@ def _piece(asked: Resources, room: Room, *, tasks: int, gpus: int) -> Piece | No
     )
 
 
-def _memory(asked: Resources, node: Node, *, cpus: int, gpus: int) -> Mebibytes:
+def _memory(asked: Resources, room: Room, *, cpus: int, gpus: int) -> Mebibytes:
     """Memory on one node; ``--mem=0`` means all of it, and who asks for none gets an even share for each CPU."""
     if asked.memory_per_node is not None:
-        return asked.memory_per_node or node.memory
+        return asked.memory_per_node or room.node.memory
     if asked.memory_per_gpu is not None and gpus:
         return Mebibytes(asked.memory_per_gpu * gpus)
-    each = asked.memory_per_cpu or node.memory // node.cpus
-    return Mebibytes(each * cpus)
+    return Mebibytes((asked.memory_per_cpu or room.even_share) * cpus)

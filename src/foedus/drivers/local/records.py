@@ -33,6 +33,12 @@ class Orders:
     """Where the script starts; `work` if it cannot be entered."""
     stdout: str
     stderr: str
+    append: bool
+    """Output files keep what they hold."""
+    stdin: str
+    warning: int
+    """Signal that the script's own process gets `warning_before` seconds before its limit; 0 for none."""
+    warning_before: int
     limit: int
     grace: float
     poll: float

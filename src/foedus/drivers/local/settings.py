@@ -4,9 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.units import Mebibytes, Seconds
@@ -47,6 +47,14 @@ class GuestTable(_Table):
     """Longest guest job in seconds; `time_limit_max` if left out."""
 
 
+def _listed(nodes: object) -> object:
+    return [cast("object", nodes)] if isinstance(nodes, Mapping) else nodes
+
+
+def _split(path: object) -> object:
+    return path.split(":") if isinstance(path, str) else path
+
+
 class DriverTable(_Table):
     """Everything that the driver can be told."""
 
@@ -54,14 +62,14 @@ class DriverTable(_Table):
     """Folder in which the driver keeps its attempts; made if absent. One site, one folder."""
     name: str = Field(default="local", pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
     """What jobs see as ``SLURM_CLUSTER_NAME``."""
-    nodes: list[NodeTable] | NodeTable | None = None
+    nodes: Annotated[list[NodeTable] | None, BeforeValidator(_listed)] = None
     """One table or a list of tables; one node as large as this machine if left out."""
     guest: GuestTable | None = None
     time_limit: int = Field(default=3600, ge=1)
     """Seconds for a job that asks for no limit."""
     time_limit_max: int | None = Field(default=None, ge=1)
     """Longest job in seconds; no limit if left out."""
-    path: str | list[str] = ""
+    path: Annotated[list[str], BeforeValidator(_split)] = Field(default_factory=list)
     """Folders put before the account's ``PATH``, as a list or joined by colons."""
     grace: float = Field(default=10.0, ge=0, le=3600, strict=False)
     """Seconds between SIGTERM and SIGKILL."""
@@ -114,7 +122,7 @@ def read(settings: Mapping[str, object]) -> LocalSettings:
         time_limit=Seconds(table.time_limit),
         time_limit_max=Seconds(table.time_limit_max) if table.time_limit_max else None,
         guest_time_limit=Seconds(min(limits)) if limits else None,
-        path=table.path if isinstance(table.path, str) else ":".join(table.path),
+        path=":".join(table.path),
         grace=table.grace,
         poll=table.poll,
         bind=_fits_machine(nodes) if table.bind is None else table.bind,
@@ -122,29 +130,24 @@ def read(settings: Mapping[str, object]) -> LocalSettings:
 
 
 def _faults(error: ValidationError) -> list[Fault]:
-    found: dict[str, Fault] = {}
+    faults: list[Fault] = []
     for item in error.errors():
-        # Alternatives of a union show up as class names or type names in the location: they are no setting's name.
-        parts = [str(part) for part in item["loc"] if str(part) in _NAMES or isinstance(part, int)]
-        path = ".".join(["driver", *(parts or [str(part) for part in item["loc"][:1]])])
-        known = item["type"] != "extra_forbidden"
-        name = str(item["loc"][-1]) if not known else ""
-        path = path if known else ".".join(["driver", *parts, *([] if name in parts else [name])])
-        remedy = (
-            "see the reference of the local driver's settings for its form" if known else "remove it or mend its name"
+        unknown = item["type"] == "extra_forbidden"
+        faults.append(
+            Fault(
+                path=".".join(["driver", *(str(part) for part in item["loc"])]),
+                fault="there is no such setting" if unknown else item["msg"].lower(),
+                remedy="remove it or mend its name" if unknown else "see the reference of the local driver's settings",
+            )
         )
-        found.setdefault(path, Fault(path=path, fault=item["msg"].lower(), remedy=remedy))
-    return list(found.values())
+    return faults
 
 
-_NAMES = frozenset(NodeTable.model_fields) | frozenset(GuestTable.model_fields) | frozenset(DriverTable.model_fields)
-
-
-def _node_tables(nodes: list[NodeTable] | NodeTable | None) -> list[NodeTable]:
+def _node_tables(nodes: list[NodeTable] | None) -> list[NodeTable]:
     if nodes is None:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _MEBIBYTE
         return [NodeTable(cpus=len(os.sched_getaffinity(0)), memory_mib=memory)]
-    return [nodes] if isinstance(nodes, NodeTable) else nodes
+    return nodes
 
 
 def _cross_faults(table: DriverTable, tables: list[NodeTable]) -> list[Fault]:

@@ -7,6 +7,7 @@ that leave its session), so nothing of a job is left when the job is over.
 import contextlib
 import ctypes
 import errno
+import math
 import os
 import signal
 import sys
@@ -43,6 +44,7 @@ class _Run:
     status: int | None = None
     outcome: str | None = None
     reason: str = ""
+    warned: bool = False
     kill_at: float | None = None
     most_memory: int = 0
     processor_seconds: float = 0.0
@@ -108,8 +110,9 @@ def _watch(run: _Run) -> None:
     orders = run.orders
     deadline = _clock() + orders.limit
     look_at = _clock() + min(orders.poll, 0.2)
+    warn_at = deadline - orders.warning_before if orders.warning else math.inf
     while run.status is None:
-        due = min(look_at, run.kill_at if run.kill_at is not None else deadline)
+        due = min(look_at, run.kill_at if run.kill_at is not None else deadline, math.inf if run.warned else warn_at)
         caught = signal.sigtimedwait(_WATCHED, max(due - _clock(), 0.0))
         _reap(run)
         if run.status is not None:
@@ -117,6 +120,9 @@ def _watch(run: _Run) -> None:
         now = _clock()
         if caught is not None and caught.si_signo == signal.SIGTERM:
             _end(run, *_ordered_end(run))
+        if now >= warn_at and not run.warned:
+            run.warned = True
+            os.kill(run.script, orders.warning)
         if now >= deadline:
             _end(run, "timeout", f"ran longer than its {orders.limit} s")
         if now >= look_at:
@@ -235,7 +241,7 @@ def _prepare(orders: Orders, supervisor: int) -> str:
     Path(orders.work).mkdir(parents=True, exist_ok=True)
     script = Path(orders.folder) / "slurm_script"
     _store(script, orders.script.encode())
-    _open_output(orders)
+    _open_files(orders)
     try:
         os.chdir(orders.chdir)
     except OSError as error:
@@ -254,8 +260,9 @@ def _store(script: Path, content: bytes) -> None:
         file.write(content)
 
 
-def _open_output(orders: Orders) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+def _open_files(orders: Orders) -> None:
+    os.dup2(os.open(orders.stdin, os.O_RDONLY | os.O_CLOEXEC), 0)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_APPEND if orders.append else os.O_TRUNC)
     descriptor = os.open(orders.stdout, flags, 0o644)
     os.dup2(descriptor, 1)
     if orders.stderr != orders.stdout:

@@ -12,6 +12,7 @@ from foedus.core.base.ids import Marker
 from foedus.core.base.units import Seconds
 from foedus.core.jobs.spec import ArrayTask, Resources
 from foedus.drivers.base import Launch
+from foedus.drivers.local.conduct import Conduct, conduct
 from foedus.drivers.local.settings import LocalSettings
 
 
@@ -48,6 +49,7 @@ class Ticket:
     error: str | None
     chdir: str | None
     task: ArrayTask | None
+    conduct: Conduct
 
     @property
     def key(self) -> str:
@@ -84,6 +86,7 @@ def issue(launch: Launch, settings: LocalSettings, *, native_id: int, submitted:
     """Take a launch as it stands; raises `SchedulerRefused` where it can never be carried out."""
     spec = launch.spec
     _check_texts(launch)
+    manner = conduct(spec)
     longest = settings.longest(guest=launch.guest)
     limit = spec.resources.time_limit or min(settings.time_limit, longest or settings.time_limit)
     if longest is not None and limit > longest:
@@ -99,7 +102,7 @@ def issue(launch: Launch, settings: LocalSettings, *, native_id: int, submitted:
         folder=launch.folder,
         script=spec.script,
         arguments=spec.arguments,
-        environment=spec.environment,
+        environment=(*spec.environment, *manner.exported),
         name=spec.name,
         asked=spec.resources,
         limit=Seconds(limit),
@@ -108,6 +111,7 @@ def issue(launch: Launch, settings: LocalSettings, *, native_id: int, submitted:
         error=spec.error,
         chdir=spec.chdir,
         task=launch.task,
+        conduct=manner,
     )
 
 
