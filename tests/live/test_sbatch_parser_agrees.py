@@ -277,3 +277,40 @@ def test_options_beside_the_script_are_read_alike(sbatch):
     words = ["-J", "two", "--time=7", "-N2", "--gres", "gpu:2", "-sk"]
     mine = parse(SH, words)
     assert sbatch.ask(SH, *words).options == sbatch.ask(SH, *mine.overrides).options
+
+
+POOL = {
+    "-N": ["1", "2", "3", "1-2", "2-4", "4"],
+    "-n": ["1", "2", "4", "6", "8"],
+    "-c": ["1", "2", "4"],
+    "--ntasks-per-node": ["1", "2", "4"],
+    "--sockets-per-node": ["1", "2"],
+    "--cores-per-socket": ["2"],
+    "--gpus": ["1", "2", "4", "6", "8", "a:4", "0"],
+    "--gpus-per-node": ["1", "2", "4", "a:2"],
+    "--gres": ["gpu", "gpu:2", "gpu:a:2", "tmpdisk:3", "none"],
+    "--gpus-per-task": ["1", "2"],
+    "--gpus-per-socket": ["1", "2"],
+    "--ntasks-per-gpu": ["1", "2"],
+    "--cpus-per-gpu": ["2", "4"],
+    "--mem-per-gpu": ["1G"],
+    "--mem": ["2G"],
+    "--exclusive": [""],
+}
+
+
+def test_random_requests_are_taken_or_refused_alike(sbatch):
+    seed = random.Random(22059)
+    taken = 0
+    for _ in range(600):
+        names = seed.sample(list(POOL), seed.randint(1, 5))
+        options = " ".join(
+            f"{name}{'=' if name[1] == '-' and value else ''}{value}"
+            for name in names
+            for value in [seed.choice(POOL[name])]
+        )
+        script = f"{SH}#SBATCH {options}\n"
+        real, mine = sbatch.ask(script), accepted(script)
+        assert (mine is not None) == real.accepted, options
+        taken += real.accepted
+    assert 200 < taken < 550

@@ -85,6 +85,7 @@ def _list(asked: Asked, overrides: Asked, name: str, check: Callable[[str], str]
                     parts[check(part)] = None
                 except Misspelt as error:
                     asking.faults.append(Fault(path=given.path, fault=error.fault, remedy=error.remedy))
+                    break
     return tuple(found[overrides] or found[asked])
 
 

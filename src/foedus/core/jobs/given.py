@@ -12,6 +12,9 @@ from foedus.core.jobs.spellings import Misspelt
 
 Value = TypeVar("Value")
 
+_MOST_HINTS = 20
+"""Looking for the nearest name is slow; nobody reads more hints."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
@@ -140,32 +143,28 @@ def _long_option(reader: _Reader, word: Word, name: str) -> Option | None:
         return matches[0]
     if matches and name:
         names = ", ".join(f"--{option.name}" for option in matches)
-        reader.fault(word, f"--{name} is short for several options", f"write one of {names} in full")
+        reader.fault(word, f"--{name[:64]} is short for several options", f"write one of {names} in full")
         return None
     names = [*BY_NAME, *FOEDUS_BY_NAME] if reader.foedus else list(BY_NAME)
-    near = get_close_matches(name[:64], names, n=1, cutoff=0.5)
+    near = get_close_matches(name[:64], names, n=1, cutoff=0.5) if len(reader.faults) < _MOST_HINTS else []
     remedy = f"did you mean --{near[0]}?" if near else "see `man sbatch` of Slurm 22.05, the oldest that sites run"
     if name in FOEDUS_BY_NAME:
         remedy = f"write it in a line of its own: #FOEDUS {name}=VALUE"
-    reader.fault(word, f"--{name} is not an option of sbatch", remedy)
+    reader.fault(word, f"--{name[:64]} is not an option of sbatch", remedy)
     return None
 
 
 def _read_letters(reader: _Reader, word: Word) -> None:
-    rest = word.text[1:]
-    while rest:
-        letter, rest = rest[0], rest[1:]
+    for at, letter in enumerate(word.text[1:], start=2):
         option = BY_LETTER.get(letter)
         if option is None:
             reader.fault(word, f"-{letter} is not an option of sbatch", "use the long form of the option that you mean")
             return
-        if option.takes is Takes.NOTHING:
-            reader.give(option, None, word)
-        elif rest:
-            reader.give(option, rest, word)
+        glued = word.text[at:] if option.takes is not Takes.NOTHING else ""
+        if glued:
+            reader.give(option, glued, word)
             return
-        elif option.takes is Takes.OPTIONAL:
-            reader.give(option, None, word)
-        else:
+        if option.takes is Takes.VALUE:
             reader.next_value(option, word)
             return
+        reader.give(option, None, word)

@@ -23,8 +23,12 @@ from foedus.core.jobs.spellings import Misspelt, array, dependencies
 LARGEST_SCRIPT = 4 * 1024 * 1024
 """Bytes; the end that Slurm sets by default (``max_script_size``)."""
 
-_LONGEST = {"job-name": 1023, "array": 4095, "output": 4095, "error": 4095, "chdir": 4095}
+_LONGEST = {"job-name": 1023, "array": 4095, "output": 4095, "error": 4095, "chdir": 4095, "dependency": 131071}
 """Bytes of a value that slurmctld accepts."""
+_MOST_WORDS = 2000
+"""Words in directives and beside the script: far more than any job needs, and quick to read."""
+_LONGEST_WORDS = 256 * 1024
+"""Characters of all of them together."""
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _DEFAULT_NAME = "sbatch"
 _COMMAND_LINE = "command line"
@@ -44,7 +48,8 @@ def parse(
     (``--project`` ...) among them; they win over the script. `environment` is the submitting shell's: only the
     variables that ``--export=NAME`` names are taken from it. `file_name` names the job that has no other name.
 
-    Raises `TooLarge` for a script over `LARGEST_SCRIPT`, and `BadInput` with everything else that is wrong.
+    Raises `TooLarge` for a script over `LARGEST_SCRIPT` or for options without end, and `BadInput` with everything
+    else that is wrong.
     """
     if len(script) > LARGEST_SCRIPT or len(script.encode("utf-8", "replace")) > LARGEST_SCRIPT:
         raise TooLarge(
@@ -160,11 +165,22 @@ def _givens(
 ) -> tuple[tuple[Given, ...], tuple[Given, ...], tuple[Given, ...]]:
     """Read the options of the script, those beside it (Foedus's own among them), and those of ``#FOEDUS`` lines."""
     found = scan(script)
+    words = [*(word.text for word in (*found.sbatch, *found.foedus)), *overrides]
+    _check_amount(len(words) + len(found.faults), sum(map(len, words)))
     options, option_faults = read_words(found.sbatch, foedus=False)
     own, own_faults = read_lines(found.foedus)
     beside, beside_faults = read_words(_words(overrides), foedus=True)
+    _check_amount(len(options) + len(beside))
     faults.extend((*found.faults, *option_faults, *own_faults, *beside_faults))
     return options, beside, own
+
+
+def _check_amount(words: int, characters: int = 0) -> None:
+    if words > _MOST_WORDS or characters > _LONGEST_WORDS:
+        raise TooLarge(
+            f"there are more than {_MOST_WORDS} options, or more than {_LONGEST_WORDS} characters in them",
+            remedy="leave out what repeats; put lists into files",
+        )
 
 
 def _check_handling(asked: Asked, of_script: int) -> None:

@@ -208,8 +208,8 @@ def _settle_tasks_per_gpu(asked: Asked, layout: _Layout, wanted: _GpuCounts) -> 
     per_gpu = layout.tasks_per_gpu or 1
     if wanted.any:
         layout.tasks = wanted.total(layout) * per_gpu
-    elif layout.tasks and layout.tasks % per_gpu == 0:
-        wanted.job = layout.tasks // per_gpu
+    elif layout.tasks and (layout.tasks < per_gpu or layout.tasks % per_gpu == 0):
+        wanted.job = layout.tasks // per_gpu  # none for too few tasks: sbatch grumbles and goes on
     elif layout.tasks:
         asked.refuse(("ntasks-per-gpu", "ntasks"), "the tasks are no multiple of it", "change one of them")
     else:
@@ -220,6 +220,8 @@ def _settle_nodes(asked: Asked, layout: _Layout, wanted: _GpuCounts) -> None:
     """GPUs of the job and on each node say how many nodes."""
     if wanted.node and wanted.socket and layout.sockets and wanted.node != wanted.socket * layout.sockets:
         asked.refuse(("gpus-per-node", "gpus-per-socket"), "they do not fit --sockets-per-node", "change one of them")
+    if wanted.job and wanted.socket > wanted.job:
+        asked.refuse(("gpus", "gpus-per-socket"), "a socket has more GPUs than the job", "change one of them")
     if not (wanted.job and wanted.node):
         return
     needed, rest = divmod(wanted.job, wanted.node)
@@ -240,7 +242,8 @@ def _settle_gpu_tasks(asked: Asked, layout: _Layout, wanted: _GpuCounts) -> None
         return
     whole = (
         ("gpus", wanted.job, layout.tasks),
-        ("gpus-per-node", wanted.node, layout.tasks_per_node or None),
+        ("gpus-per-node", wanted.node, layout.tasks_per_node),
+        ("gpus-per-socket", wanted.socket, None),
     )
     for name, gpu_count, tasks in whole:
         if gpu_count and (gpu_count % wanted.task or (tasks and gpu_count // wanted.task != tasks)):

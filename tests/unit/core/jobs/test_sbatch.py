@@ -179,6 +179,23 @@ def test_scripts_up_to_four_mebibytes(filler):
         parse(SH + body + "x")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "#SBATCH -n1\n" * 2001,
+        "#SBATCH '\n" * 2001,
+        "#FOEDUS a=b\n" * 2001,
+        "#SBATCH --zzz\n" * 2001,
+        f"#SBATCH -d {'1,' * 131072}\n",
+        f"#SBATCH -{'O' * 2001}\n",
+    ],
+    ids=lambda body: body[:12],
+)
+def test_options_without_end_are_refused_unread(body):
+    with pytest.raises(TooLarge):
+        parse(SH + body)
+
+
 def test_all_faults_come_at_once():
     script = (
         SH
