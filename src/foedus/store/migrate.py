@@ -7,7 +7,6 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from foedus.core.base.errors import Conflict
@@ -51,17 +50,16 @@ def _pending(database: Database) -> tuple[str, ...]:
 
 
 def _waiting(connection: Connection) -> tuple[str, ...]:
-    current = MigrationContext.configure(connection).get_current_heads()
-    scripts = ScriptDirectory.from_config(_config())
-    try:
-        known = {script.revision for script in scripts.iterate_revisions(current, "base")} if current else set[str]()
-    except CommandError as error:
+    current = MigrationContext.configure(connection).get_current_revision()
+    oldest_first = [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+    if current is None:
+        return tuple(oldest_first)
+    if current not in oldest_first:
         raise Conflict(
-            f"the database is at revision {', '.join(current)}, which this version does not know",
+            f"the database is at revision {current}, which this version does not know",
             remedy="install the version of Foedus that last migrated it, or a newer one",
-        ) from error
-    every = [script.revision for script in scripts.walk_revisions()]
-    return tuple(revision for revision in reversed(every) if revision not in known)
+        )
+    return tuple(oldest_first[oldest_first.index(current) + 1 :])
 
 
 def _config() -> Config:

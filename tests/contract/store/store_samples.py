@@ -1,7 +1,8 @@
 """Values that the tests store, and threads that store them at the same time."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
@@ -13,7 +14,7 @@ from foedus.core.base.units import GpuSeconds, Mebibytes, Seconds
 from foedus.core.jobs.job import Array, Attempt, Job
 from foedus.core.jobs.spec import ArraySpec, Condition, Dependencies, Dependency, JobSpec, Purpose, Resources
 from foedus.core.jobs.state import AttemptState, JobState
-from foedus.flow.ports import Project, Transaction, User
+from foedus.flow.ports import Project, Store, Transaction, User
 from foedus.wire.alliance import ProjectRole, Role
 
 NOW = Instant(1_764_000_000_123)
@@ -149,6 +150,18 @@ def _spec_digest() -> Digest:
 
 
 SPEC_DIGEST = _spec_digest()
+
+
+class Abandoned(Exception):
+    """Ends a transaction."""
+
+
+@contextlib.contextmanager
+def abandoned(store: Store) -> Iterator[Transaction]:
+    """Open a transaction that fails at its end."""
+    with contextlib.suppress(Abandoned), store.begin() as tx:
+        yield tx
+        raise Abandoned
 
 
 def together(count: int, action: Callable[[int], T]) -> list[T]:

@@ -59,7 +59,7 @@ class Database(Protocol):
         ...
 
     def announce(self, connection: Connection, topics: Sequence[str]) -> None:
-        """Have the other processes' bells rung when the transaction commits."""
+        """Have the other processes' bells rung when the transaction, which is about to, commits."""
         ...
 
     def only_migration(self, connection: Connection) -> None:

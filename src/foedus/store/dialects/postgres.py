@@ -4,13 +4,15 @@ import contextlib
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Final
+from typing import Final, cast
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from foedus.core.base.errors import Broken
 from foedus.store.bell import Bell
 from foedus.store.dialects.base import WAIT_SECONDS, Insert, Leader
 from foedus.store.dialects.postgres_bell import CHANNEL, PostgresBell
@@ -92,7 +94,14 @@ class PostgresDatabase:
                 return int(first)
 
     def announce(self, connection: Connection, topics: Sequence[str]) -> None:
-        """Have PostgreSQL tell the other processes when the transaction commits."""
+        """Have PostgreSQL tell the other processes when the transaction commits.
+
+        Raises `Broken` if an error that somebody swallowed has undone the transaction: PostgreSQL answers the commit of
+        such a one with a silent rollback.
+        """
+        driver = cast("psycopg.Connection", connection.connection.driver_connection)
+        if driver.info.transaction_status is TransactionStatus.INERROR:
+            raise Broken("a transaction went on after an error that has undone it")
         for notice in _notices(self._name, topics):
             connection.execute(select(func.pg_notify(CHANNEL, notice)))
 

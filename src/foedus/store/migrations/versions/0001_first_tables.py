@@ -59,16 +59,18 @@ def _jobs() -> None:
         sa.Column("signal", sa.Integer()),
         sa.Column("held", sa.Boolean(), nullable=False),
         sa.Column("cancel", sa.Boolean(), nullable=False),
-        sa.CheckConstraint("NOT held OR state = 'pending'", name="ck_jobs_held"),
+        sa.CheckConstraint("NOT held OR state = 'pending'", name=op.f("ck_jobs_held")),
         sa.CheckConstraint(
             "purpose IN ('distill-parent', 'evaluate', 'explore', 'finetune', 'generate', 'infer', 'other', 'pretrain', 'reward-model', 'rl', 'synthetic-data')",
-            name="ck_jobs_purpose",
+            name=op.f("ck_jobs_purpose"),
         ),
         sa.CheckConstraint(
             "state IN ('bound', 'cancelled', 'completed', 'failed', 'node-fail', 'out-of-memory', 'pending', 'refused', 'running', 'starting', 'timeout')",
-            name="ck_jobs_state",
+            name=op.f("ck_jobs_state"),
         ),
-        sa.CheckConstraint("number >= 1 AND task >= -1 AND attempt >= 0 AND reserved >= 0", name="ck_jobs_counts"),
+        sa.CheckConstraint(
+            "number >= 1 AND task >= -1 AND attempt >= 0 AND reserved >= 0", name=op.f("ck_jobs_counts")
+        ),
         sa.ForeignKeyConstraint(["spec"], ["specs.digest"], name="fk_jobs_spec"),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
         sa.UniqueConstraint("number", "task", name="uq_jobs_number_task"),
@@ -143,7 +145,9 @@ def _arrays_and_stories() -> None:
         sa.Column("any_of", sa.Boolean(), nullable=False),
         sa.Column("condition", sa.Text(), nullable=False),
         sa.Column("other", sa.Text(), nullable=False),
-        sa.CheckConstraint("condition IN ('afterany', 'afternotok', 'afterok')", name="ck_dependencies_condition"),
+        sa.CheckConstraint(
+            "condition IN ('afterany', 'afternotok', 'afterok')", name=op.f("ck_dependencies_condition")
+        ),
         sa.PrimaryKeyConstraint("job", "position", name="pk_dependencies"),
     )
     op.create_index("ix_dependencies_other", "dependencies", ["other"])
@@ -156,7 +160,7 @@ def _arrays_and_stories() -> None:
         sa.Column("data", sa.Text(), nullable=False),
         sa.CheckConstraint(
             "kind IN ('admitted', 'booked', 'bound', 'cancel-asked', 'cancelled', 'ended', 'handed-over', 'recalled', 'refused', 'requeued', 'returned', 'revived', 'running', 'submitted')",
-            name="ck_stories_kind",
+            name=op.f("ck_stories_kind"),
         ),
         sa.PrimaryKeyConstraint("id", name="pk_stories"),
     )
@@ -187,11 +191,13 @@ def _attempts_and_logs() -> None:
         sa.Column("outputs", sa.Text()),
         sa.CheckConstraint(
             "outcome IN ('cancelled', 'completed', 'failed', 'node-fail', 'out-of-memory', 'preempted', 'requeued', 'timeout')",
-            name="ck_attempts_outcome",
+            name=op.f("ck_attempts_outcome"),
         ),
-        sa.CheckConstraint("state IN ('bound', 'ended', 'returned', 'running', 'starting')", name="ck_attempts_state"),
-        sa.CheckConstraint("stop IN ('cancel', 'recall')", name="ck_attempts_stop"),
-        sa.CheckConstraint("number >= 1 AND epoch >= 0", name="ck_attempts_counts"),
+        sa.CheckConstraint(
+            "state IN ('bound', 'ended', 'returned', 'running', 'starting')", name=op.f("ck_attempts_state")
+        ),
+        sa.CheckConstraint("stop IN ('cancel', 'recall')", name=op.f("ck_attempts_stop")),
+        sa.CheckConstraint("number >= 1 AND epoch >= 0", name=op.f("ck_attempts_counts")),
         sa.ForeignKeyConstraint(["job"], ["jobs.id"], name="fk_attempts_job"),
         sa.PrimaryKeyConstraint("job", "number", name="pk_attempts"),
     )
@@ -234,7 +240,7 @@ def _books() -> None:
         sa.Column("line", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint(
             "kind IN ('agreement', 'allocation', 'correction', 'project', 'site-key', 'site-key-revoked', 'usage')",
-            name="ck_ledger_kind",
+            name=op.f("ck_ledger_kind"),
         ),
         sa.PrimaryKeyConstraint("seq", name="pk_ledger"),
         sa.UniqueConstraint("hash", name="uq_ledger_hash"),
@@ -254,7 +260,7 @@ def _books() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("id = 1", name="ck_ledger_head_single"),
+        sa.CheckConstraint("id = 1", name=op.f("ck_ledger_head_single")),
         sa.PrimaryKeyConstraint("id", name="pk_ledger_head"),
     )
     op.create_table(
@@ -278,7 +284,7 @@ def _people() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("role IN ('office', 'operator', 'user')", name="ck_users_role"),
+        sa.CheckConstraint("role IN ('office', 'operator', 'user')", name=op.f("ck_users_role")),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
     )
     op.create_table(
@@ -293,7 +299,7 @@ def _people() -> None:
         sa.Column("expires", sa.BigInteger(), nullable=False),
         sa.Column("used", sa.BigInteger()),
         sa.Column("revoked", sa.BigInteger()),
-        sa.CheckConstraint("scope IN ('manage', 'read', 'submit')", name="ck_tokens_scope"),
+        sa.CheckConstraint("scope IN ('manage', 'read', 'submit')", name=op.f("ck_tokens_scope")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_tokens_user_id"),
         sa.PrimaryKeyConstraint("id", name="pk_tokens"),
     )
@@ -307,7 +313,7 @@ def _people() -> None:
         sa.Column("granted", sa.BigInteger(), nullable=False),
         sa.Column("used", sa.BigInteger(), nullable=False),
         sa.Column("reserved", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("used >= 0 AND reserved >= 0", name="ck_projects_budget"),
+        sa.CheckConstraint("used >= 0 AND reserved >= 0", name=op.f("ck_projects_budget")),
         sa.PrimaryKeyConstraint("id", name="pk_projects"),
     )
     op.create_table(
@@ -315,7 +321,7 @@ def _people() -> None:
         sa.Column("project", sa.Text(), nullable=False),
         sa.Column("user_id", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
-        sa.CheckConstraint("role IN ('lead', 'member')", name="ck_members_role"),
+        sa.CheckConstraint("role IN ('lead', 'member')", name=op.f("ck_members_role")),
         sa.ForeignKeyConstraint(["project"], ["projects.id"], name="fk_members_project"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_members_user_id"),
         sa.PrimaryKeyConstraint("project", "user_id", name="pk_members"),

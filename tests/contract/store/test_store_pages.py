@@ -1,0 +1,174 @@
+"""Pages of jobs against the plainest possible reading of the filters, over every job."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from store_samples import ALICE, BABEK, BAKU, FORMS, JERUSALEM, TRAFFIC, job, known, put, task
+
+from foedus.core.base.ids import JobId, ProjectId, SiteId, UserId
+from foedus.core.jobs.job import Job
+from foedus.core.jobs.state import JobState
+from foedus.flow.ports import JobFilter, Transaction, Visible
+from foedus.store import job_pages
+from foedus.store.unit import SqlStore, open_store
+
+USERS = (ALICE, BABEK, UserId("carla"))
+PROJECTS = (TRAFFIC, FORMS, ProjectId("rivers"))
+SITES = (JERUSALEM, BAKU, None)
+EVERYTHING = Visible(everything=True)
+
+
+def some_jobs(dice: random.Random) -> Iterator[Job]:
+    for number in range(1, 120):
+        facts = {
+            "user": dice.choice(USERS),
+            "project": dice.choice(PROJECTS),
+            "site": dice.choice(SITES),
+            "name": dice.choice(["train", "test"]),
+        }
+        count = dice.choice([0, 0, 0, 4])
+        yield from (task(number, index, state=dice.choice(list(JobState)), **facts) for index in range(count))
+        if not count:
+            yield job(number, state=dice.choice(list(JobState)), **facts)
+
+
+def sees(visible: Visible, one: Job) -> bool:
+    if visible.only_project is not None and one.project != visible.only_project:
+        return False
+    return (
+        visible.everything or one.user == visible.user or one.project in visible.projects or one.site in visible.sites
+    )
+
+
+def passes(which: JobFilter, one: Job) -> bool:
+    pairs = ((which.project, one.project), (which.user, one.user), (which.site, one.site), (which.name, one.name))
+    in_array = which.array is None or (one.task is not None and one.id.startswith(f"{which.array}_"))
+    states = not which.states or one.state in which.states
+    return sees(which.visible, one) and in_array and states and all(want in {None, has} for want, has in pairs)
+
+
+def some_filter(dice: random.Random) -> JobFilter:
+    def maybe(values: tuple[object, ...]) -> object:
+        return dice.choice([None, None, *values])
+
+    def some(values: tuple[object, ...]) -> tuple[object, ...]:
+        return tuple(dice.choices(values, k=dice.choice([0, 1, 2])))
+
+    visible = Visible(
+        everything=dice.random() < 0.3,
+        user=maybe(USERS),
+        projects=some(PROJECTS),
+        sites=some((JERUSALEM, BAKU)),
+        only_project=maybe((TRAFFIC,)),
+    )
+    return JobFilter(
+        states=some(tuple(JobState)),
+        project=maybe(PROJECTS),
+        user=maybe(USERS),
+        site=maybe((JERUSALEM, BAKU)),
+        name=maybe(("train", "nobody")),
+        array=dice.choice([None] * 6 + [JobId("7"), JobId("8"), JobId("9"), JobId("7_1")]),
+        visible=visible,
+    )
+
+
+def all_pages(tx: Transaction, which: JobFilter, limit: int) -> list[Job]:
+    found: list[Job] = []
+    before = None
+    while page := tx.jobs.page(which, before, limit):
+        assert len(page) <= limit
+        found += page
+        before = (page[-1].number, -1 if page[-1].task is None else page[-1].task)
+    return found
+
+
+def test_pages_agree_with_a_plain_filter(store: SqlStore):
+    dice = random.Random(20261123)
+    jobs = known(*some_jobs(dice))
+    newest_first = sorted(jobs, key=lambda one: (one.number, -1 if one.task is None else one.task), reverse=True)
+    with store.begin() as tx:
+        put(tx, *dice.sample(jobs, len(jobs)))
+    with store.read() as tx:
+        for _ in range(150):
+            which = some_filter(dice)
+            expected = [one for one in newest_first if passes(which, one)]
+            assert all_pages(tx, which, dice.choice([1, 7, 500])) == expected, which
+
+
+def test_who_may_see_nothing_sees_nothing(store: SqlStore):
+    with store.begin() as tx:
+        put(tx, job(1))
+        assert tx.jobs.page(JobFilter(visible=Visible()), None, 10) == ()
+
+
+def test_very_many_reasons_to_see_a_job(store: SqlStore):
+    projects = tuple(ProjectId(f"p{number}") for number in range(400))
+    jobs = [
+        job(number, project=projects[number % 400], user=USERS[number % 3], site=SITES[number % 2])
+        for number in range(1, 500)
+    ]
+    visible = Visible(user=ALICE, projects=projects[:300], sites=(BAKU,))
+    wanted = JobFilter(states=(JobState.PENDING, JobState.RUNNING), visible=visible)
+    with store.begin() as tx:
+        put(tx, *jobs)
+        assert all_pages(tx, wanted, 50) == [one for one in reversed(known(*jobs)) if passes(wanted, one)]
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        JobFilter(visible=EVERYTHING),
+        JobFilter(visible=EVERYTHING, states=(JobState.NODE_FAIL,)),
+        JobFilter(visible=EVERYTHING, states=(JobState.RUNNING, JobState.NODE_FAIL)),
+        JobFilter(visible=EVERYTHING, project=TRAFFIC, states=(JobState.RUNNING,)),
+        JobFilter(visible=EVERYTHING, user=ALICE),
+        JobFilter(visible=EVERYTHING, site=BAKU),
+        JobFilter(visible=EVERYTHING, name="train"),
+        JobFilter(visible=EVERYTHING, array=JobId("7")),
+        JobFilter(visible=Visible(user=ALICE, projects=(FORMS, TRAFFIC), sites=(BAKU,))),
+    ],
+    ids=lambda which: repr([value for value in (which.states, which.project, which.user, which.site) if value]),
+)
+def test_sqlite_walks_an_index_and_never_sorts_the_table(which: JobFilter, plans: Callable[[JobFilter], list[str]]):
+    """Sorting is allowed for what was merged out of several walks only, which is a page from each."""
+    plan = plans(which)
+    scanned = [step for step in plan if step.startswith("SCAN jobs") and "USING" not in step]
+    merged = any("UNION" in step for step in plan)
+    sorted_ = [step for step in plan if "TEMP B-TREE FOR ORDER BY" in step]
+    assert (scanned, sorted_ if not merged else []) == ([], [])
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[JobFilter], list[str]]]:
+    store = open_store("sqlite://")
+
+    def explain(which: JobFilter) -> list[str]:
+        with store.begin() as tx:
+            connection = tx.session.connection
+            steps: list[str] = []
+
+            def look(session, statement):
+                compiled = statement.compile(connection.engine, compile_kwargs={"literal_binds": True})
+                rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")
+                steps.extend(str(row.detail) for row in rows)
+                return []
+
+            monkeypatch.setattr(job_pages.Session, "rows", look)
+            tx.jobs.page(which, (1000, -1), 50)
+            monkeypatch.undo()
+        return steps
+
+    yield explain
+    store.close()
+
+
+def test_a_page_is_of_tasks_too(store: SqlStore):
+    tasks = [task(5, index) for index in range(5)]
+    with store.begin() as tx:
+        put(tx, *tasks, job(4), job(6))
+        whole = JobFilter(visible=EVERYTHING)
+        assert tx.jobs.page(whole, (5, 2), 3) == known(tasks[1], tasks[0], job(4))
+        assert tx.jobs.page(replace(whole, array=JobId("5")), (5, 2), 3) == known(tasks[1], tasks[0])
+        assert tx.jobs.page(replace(whole, site=SiteId("nowhere")), None, 3) == []
