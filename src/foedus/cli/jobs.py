@@ -8,7 +8,7 @@ import typer
 
 from foedus.cli.exits import Exit
 from foedus.cli.session import Json, Session, session_of
-from foedus.cli.show import note, print_json, say, since, table, when
+from foedus.cli.show import brief, note, print_json, say, since, table, when
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import job_id
 from foedus.core.base.units import duration
@@ -118,7 +118,7 @@ def jobs_table(jobs: "Sequence[JobView]", session: Session) -> None:
             str(job.gpus),
             duration(job.time_limit_s) if job.time_limit_s is not None else "-",
             since(job.ended or job.started or job.submitted, now),
-            _reason(job, session),
+            brief(_reason(job, session)),
         )
         for job in jobs
     ]

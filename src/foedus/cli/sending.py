@@ -98,7 +98,8 @@ def tell(session: Session, job: "SubmittedView", *, parsable: bool) -> Exit:
         say(f"Submitted batch job {job.id}{tasks}")
     if not session.json:
         for reason in job.reasons if refused else ():
-            note(f"  {_reason(reason.clause, reason.site)}{reason.text}")
+            clause = None if f"clause {reason.clause}" in reason.text else reason.clause
+            note(f"  {_reason(clause, reason.site)}{reason.text}")
             if reason.remedy:
                 note(f"    {reason.remedy}")
         for notice in job.notices:

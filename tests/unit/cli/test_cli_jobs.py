@@ -54,6 +54,13 @@ def test_a_site_that_does_not_answer_is_said_so(foedus, hub):
     assert "site unreachable since" in foedus("status", "1042").stdout
 
 
+def test_a_long_reason_is_cut_and_lines_end_with_their_last_word(foedus, hub):
+    hub.routes["POST /jobs/status"] = StatusReply(jobs=[job(reason="x" * 61), job(reason="short")], absent=[])
+    lines = foedus("status", "1", "2").stdout.splitlines()
+    assert lines[1].endswith("  " + "x" * 59 + "…")
+    assert lines[2].endswith("  short")
+
+
 def test_an_array_shows_its_tasks(foedus, hub):
     hub.routes["POST /jobs/status"] = StatusReply(jobs=[job(tasks={"running": 2, "completed": 3})], absent=[])
     assert "running (2 running, 3 completed)" in foedus("status", "1042").stdout

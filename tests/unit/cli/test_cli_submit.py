@@ -77,13 +77,15 @@ def test_quiet_prints_nothing(foedus, hub, script):
 def test_a_refusal_names_its_clauses(foedus, hub, script):
     reasons = [
         {"code": "clause", "text": "no inference on weekends", "clause": "weekend", "remedy": "wait"},
+        {"code": "clause", "text": "clause night forbids it", "clause": "night", "site": "baku"},
         {"code": "limit", "text": "has 4 GPUs, 8 are asked for", "site": "baku"},
     ]
     hub.routes["POST /jobs"] = taken(state="refused", reasons=reasons, sites=[])
     done = foedus("submit", "train.sbatch")
     assert (done.exit_code, done.stdout) == (Exit.REFUSED, "Refused job 1042\n")
     assert (
-        done.stderr == "  clause weekend: no inference on weekends\n    wait\n  at baku: has 4 GPUs, 8 are asked for\n"
+        done.stderr == "  clause weekend: no inference on weekends\n    wait\n"
+        "  at baku: clause night forbids it\n  at baku: has 4 GPUs, 8 are asked for\n"
     )
 
 
