@@ -18,6 +18,9 @@ from foedus.wire.times import Time
 _FLAGS_S = 1.0
 _BEAT_S = 10.0
 _PATIENCE_S = 30.0
+_SEVER_S = 0.5
+"""How long a call that is under way may still take when the site severs itself."""
+_STOP_S = 5.0
 BEAT = "beat"
 
 
@@ -90,7 +93,7 @@ class Agent:
         context.log.warning("told by the operator", draining=flags.draining, severed=flags.severed)
         if flags.severed and not old.severed:
             context.greeted.clear()
-            context.hub.hang_up()
+            context.hub.hang_up(_SEVER_S)
         for event in context.signals.all():
             event.set()
 
@@ -98,7 +101,7 @@ class Agent:
         """Let every thread finish its step: a hand-over that has begun is written down."""
         context = self.context
         context.stopping.set()
-        context.hub.hang_up()
+        context.hub.hang_up(_STOP_S)
         for event in context.signals.all():
             event.set()
         deadline = time.monotonic() + _PATIENCE_S

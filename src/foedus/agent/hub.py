@@ -16,6 +16,7 @@ import httpx2
 from pydantic import ValidationError
 
 from foedus import __version__
+from foedus.agent.line import Extensions, Line
 from foedus.client.calls import failed
 from foedus.client.steps import Answer
 from foedus.core.base.dsse import Signer
@@ -87,8 +88,7 @@ class Hub:
     """The hub, for one site. Safe for threads; each series of numbers belongs to one thread."""
 
     def __init__(self, dial: Callable[[], httpx2.Client], site: SiteId, signer: Signer, clock: Clock) -> None:
-        self._dial = dial
-        self._http: httpx2.Client | None = None
+        self._line = Line(dial)
         self._base = f"{_PREFIX}/agents/{quote(site, safe='')}"
         self._signer = signer
         self._clock = clock
@@ -97,18 +97,19 @@ class Hub:
         self._start = 0
         self._lock = threading.Lock()
 
-    def hang_up(self) -> None:
-        """Break off every call at once; the next one dials again."""
-        with self._lock:
-            http, self._http = self._http, None
-        if http is not None:
-            http.close()
+    def hang_up(self, patience: float) -> None:
+        """Begin no call any more, end the long poll at once, and break off what is not done after `patience` seconds.
+
+        A greeting opens the line again.
+        """
+        self._line.hang_up(patience)
 
     def hello(self, request: HelloRequest, sequence: int) -> HelloReply:
         """Begin an epoch; all numbers after it are higher than `sequence`."""
         with self._lock:
             self._epoch, self._start = 0, sequence
             self._counters.clear()
+        self._line.open()
         reply = self._post("hello", request, HelloReply, number=sequence)
         with self._lock:
             self._epoch = reply.epoch
@@ -186,27 +187,27 @@ class Hub:
         patience: float = _PATIENCE_S,
     ) -> Answer:
         with self._lock:
-            if self._http is None:
-                self._http = self._dial()
-            http, epoch = self._http, self._epoch
-            counter = self._counters.setdefault(series, Counter(self._start))
-        counted = {EPOCH: str(epoch), SEQUENCE: str(counter.next() if number is None else number)}
-        signed = sign_request(
-            self._signer,
-            method,
-            str(http.base_url.join(path)),
-            headers={**(headers or {}), **counted},
-            body=body,
-            created=self._clock.now(),
-        )
-        try:
-            return _send(http, method, path, body=body, headers=signed, patience=patience)
-        except Stale as error:
-            if epoch != self._epoch:
-                raise Unreachable("the epoch ended while this call was under way") from error
-            raise
-        except RuntimeError as error:
-            raise Unreachable(f"the connection was broken off: {error}") from error
+            epoch = self._epoch
+            drawn = self._counters.setdefault(series, Counter(self._start)).next()
+        with self._line.call(polls=series == "orders") as (http, extensions):
+            signed = sign_request(
+                self._signer,
+                method,
+                str(http.base_url.join(path)),
+                headers={
+                    **(headers or {}),
+                    EPOCH: str(epoch),
+                    SEQUENCE: str(drawn if number is None else number),
+                },
+                body=body,
+                created=self._clock.now(),
+            )
+            try:
+                return _send(http, method, path, body=body, headers=signed, patience=patience, extensions=extensions)
+            except Stale as error:
+                if epoch != self._epoch:
+                    raise Unreachable("the epoch ended while this call was under way") from error
+                raise
 
 
 _JSON = {"content-type": "application/json"}
@@ -223,10 +224,11 @@ def _send(
     body: bytes,
     headers: Mapping[str, str],
     patience: float = _PATIENCE_S,
+    extensions: Extensions | None = None,
 ) -> Answer:
     timeout = httpx2.Timeout(patience, connect=_CONNECT_S)
     try:
-        found = http.request(method, path, content=body, headers=dict(headers), timeout=timeout)
+        found = http.request(method, path, content=body, headers=dict(headers), timeout=timeout, extensions=extensions)
     except httpx2.HTTPError as error:
         words = str(error) or type(error).__name__
         raise Unreachable(f"no answer from {http.base_url}: {words}", remedy="check the network and the hub") from error

@@ -83,6 +83,8 @@ class Dispatcher:
             context.journal.write_note("alarm", f"an agreement was not accepted: {error.message}")
             context.log.critical("the hub's new agreement is not accepted", error=error.message)
             return
+        if agreement.digest == context.agreement.digest:
+            return
         agreements.store(context.folder, view)
         context.agreement = agreement
         context.log.info("a new version of the agreement holds", version=agreement.version)
