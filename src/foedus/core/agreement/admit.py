@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from foedus.core.agreement.fits import Nodes, nodes_needed, shortfall
+from foedus.core.agreement.fits import shortfall
 from foedus.core.agreement.model import Agreement, Pool, Site, in_language
 from foedus.core.agreement.request import Applicant, Verdict
 from foedus.core.agreement.term import term_faults
@@ -12,6 +12,7 @@ from foedus.core.base.ids import ClauseId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.base.units import GpuSeconds, Seconds, duration, hours
 from foedus.core.jobs.spec import JobSpec
+from foedus.core.jobs.spread import NodeGroup, nodes_needed
 
 
 class ReasonCode(StrEnum):
@@ -255,9 +256,9 @@ def _pool_reasons(spec: JobSpec, site: Site, pools: list[Pool], *, guest: bool) 
     return (Reason(code=ReasonCode.TOO_LARGE, text=text, remedy=remedy, site=site.id),)
 
 
-def nodes_of(pool: Pool) -> Nodes:
-    """Take a pool as the facts that `foedus.core.agreement.fits` looks at."""
-    return Nodes(
+def nodes_of(pool: Pool) -> NodeGroup:
+    """Take a pool as nodes that look the same."""
+    return NodeGroup(
         count=pool.nodes,
         cpus=pool.cpus_per_node,
         memory=pool.memory_per_node,

@@ -96,7 +96,7 @@ MOVES: dict[Move, frozenset[JobState]] = {
     Move.BIND: frozenset({JobState.PENDING}),
     Move.HAND_OVER: frozenset({JobState.BOUND}),
     Move.RUN: frozenset({JobState.BOUND, JobState.STARTING}),
-    Move.RETURN: frozenset({JobState.BOUND, JobState.STARTING}),
+    Move.RETURN: AT_SITE,
     Move.REQUEUE: AT_SITE,
     Move.END: AT_SITE,
     Move.CANCEL: frozenset({JobState.PENDING}),

@@ -2,19 +2,10 @@
 
 from dataclasses import dataclass
 
-from foedus.core.base.units import Mebibytes, Seconds
+from foedus.core.base.units import Seconds
+from foedus.core.jobs.spread import NodeGroup
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeGroup:
-    """Nodes that look the same at this moment."""
-
-    count: int
-    cpus: int
-    memory: Mebibytes
-    gpus: int = 0
-    gpu_model: str | None = None
-    """Lower case, as the site's Slurm spells it."""
+__all__ = ["Capacity", "Lane", "NodeGroup"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,19 +2,21 @@
 
 Jobs are looked at in the order in which they came. Each tries its sites in its own order (its partner's first) and is
 bound to the first that can start it now. One that cannot start anywhere does not stop the younger ones, until it has
-waited longer than `Snapshot.patience`: then no younger job takes room at the first site that it could ever use.
+waited longer than `Snapshot.patience`: then, at the first site that could ever start it, no younger job takes nodes
+that it could use. A guest's claim holds against other guests alone: owners come first at their own site.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from foedus.core.base.ids import JobId, SiteId
 from foedus.core.base.instant import Instant, seconds_between
 from foedus.core.base.units import Seconds, duration
 from foedus.core.jobs.spec import Resources
-from foedus.core.placement.capacity import Capacity, Lane, NodeGroup
-from foedus.core.placement.packing import pack
+from foedus.core.jobs.spread import NodeGroup
+from foedus.core.placement.capacity import Capacity, Lane
+from foedus.core.placement.packing import pack, useless, without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ class Snapshot:
     """All that a decision depends on."""
 
     now: Instant
-    waiting: Sequence[Waiting]
+    waiting: Iterable[Waiting]
     """In the order in which they came."""
     sites: Mapping[SiteId, SiteNow]
     patience: Seconds
@@ -113,22 +115,101 @@ class Bind:
 
 def decide(snapshot: Snapshot) -> Iterator[Bind]:
     """Yield a binding for every job that can start now, oldest first."""
-    room = {site: _free(now) for site, now in snapshot.sites.items()}
-    kept: set[SiteId] = set()
+    placing = Placing(sites=snapshot.sites, patience=snapshot.patience, now=snapshot.now)
     for waiting in snapshot.waiting:
-        found = tuple(_consider(waiting, snapshot.sites, room, kept))
-        if found and found[-1].hindrance is None:
-            chosen = found[-1]
-            room[chosen.site] = _without(room[chosen.site], snapshot.sites[chosen.site], waiting.resources)
-            yield Bind(job=waiting.job, site=chosen.site, guest=chosen.guest, considered=found)
-        elif seconds_between(waiting.since, snapshot.now) > snapshot.patience:
-            possible = (one.site for one in found if one.hindrance in {Hindrance.NO_ROOM, Hindrance.KEPT})
-            kept.update(site for site in possible if site not in kept)
+        bind = placing.offer(waiting)
+        if bind is not None:
+            yield bind
 
 
 def consider(waiting: Waiting, sites: Mapping[SiteId, SiteNow]) -> tuple[Considered, ...]:
     """Say for every site of a job why it cannot start there now; up to and with the first that can."""
-    return tuple(_consider(waiting, sites, {site: _free(now) for site, now in sites.items()}, set()))
+    return Placing(sites=sites, patience=Seconds(0), now=waiting.since).consider(waiting)
+
+
+class Placing:
+    """One pass over the waiting jobs, oldest first: what is given to one is gone for the next.
+
+    Room only shrinks and what is kept only grows while a pass lasts, so that a "no" for one job holds for every later
+    one that asks for the same.
+    """
+
+    def __init__(self, *, sites: Mapping[SiteId, SiteNow], patience: Seconds, now: Instant) -> None:
+        self._sites = sites
+        self._patience = patience
+        self._now = now
+        self._room = {site: _free(state) for site, state in sites.items()}
+        self._kept: dict[SiteId, list[_Kept]] = {}
+        self._noes: dict[tuple[SiteId, bool, Resources], Considered] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more can start anywhere, whatever it asks for."""
+        return not any(_takes_any(state, self._room[site]) for site, state in self._sites.items())
+
+    def offer(self, waiting: Waiting) -> Bind | None:
+        """Bind a job if it can start now; else keep room for it if it has waited too long."""
+        found = self.consider(waiting)
+        if found and found[-1].hindrance is None:
+            chosen = found[-1]
+            state = self._sites[chosen.site]
+            self._room[chosen.site] = _without(self._room[chosen.site], state, waiting.resources)
+            return Bind(job=waiting.job, site=chosen.site, guest=chosen.guest, considered=found)
+        if seconds_between(waiting.since, self._now) > self._patience:
+            self._keep(waiting.resources, found)
+        return None
+
+    def consider(self, waiting: Waiting) -> tuple[Considered, ...]:
+        """Look at the sites of a job, up to and with the first that can start it."""
+        found: list[Considered] = []
+        for site, guest in waiting.sites:
+            found.append(self._look(site, waiting.resources, guest=guest))
+            if found[-1].hindrance is None:
+                break
+        return tuple(found)
+
+    def _look(self, site: SiteId, asked: Resources, *, guest: bool) -> Considered:
+        key = (site, guest, asked)
+        known = self._noes.get(key)
+        if known is not None:
+            return known
+        state, room = self._sites.get(site), self._room.get(site)
+        hindrance, detail = _hindrance(asked, state, room, guest=guest)
+        if hindrance is None and state and room and self._is_kept(site, asked, state, room, guest=guest):
+            hindrance = Hindrance.KEPT
+        found = Considered(site=site, guest=guest, hindrance=hindrance, detail=detail)
+        if hindrance is not None:
+            self._noes[key] = found
+        return found
+
+    def _keep(self, asked: Resources, found: Sequence[Considered]) -> None:
+        """Keep room at the first site that could ever start the job."""
+        first = next((one for one in found if one.hindrance in {Hindrance.NO_ROOM, Hindrance.KEPT}), None)
+        if first is None:
+            return
+        kept = self._kept.setdefault(first.site, [])
+        new = _Kept(resources=asked, guest=first.guest)
+        if new not in kept:
+            kept.append(new)
+
+    def _is_kept(self, site: SiteId, asked: Resources, state: SiteNow, room: "_Room", *, guest: bool) -> bool:
+        """Say whether the job would need nodes that are kept for an older one. A guest's claim does not bind owners."""
+        lane = state.capacity.lane(guest=guest) if state.capacity else None
+        claims = [kept for kept in self._kept.get(site, ()) if guest or not kept.guest]
+        if lane is None or not claims:
+            return False
+        free = room.of(guest=guest)
+        for kept in claims:
+            free = useless(kept.resources, free, lane.whole)
+        return pack(asked, free, lane.whole, lane.nodes_per_job) is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """A job that has waited too long, for which a site's room is kept."""
+
+    resources: Resources
+    guest: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,28 +236,20 @@ def _without(room: _Room, now: SiteNow, resources: Resources) -> _Room:
     capacity = now.capacity
     if capacity is None:
         return room
-    owner = _rest(resources, room.owner, capacity.owner)
-    return replace(room, owner=owner, guest=_rest(resources, room.guest, capacity.guest))
+    owner, guest = capacity.owner, capacity.guest
+    return _Room(
+        owner=without(resources, room.owner, owner.whole) if owner else (),
+        guest=without(resources, room.guest, guest.whole) if guest else (),
+    )
 
 
-def _rest(resources: Resources, free: tuple[NodeGroup, ...], lane: Lane | None) -> tuple[NodeGroup, ...]:
-    if lane is None:
-        return free
-    left = pack(resources, free, lane.whole)
-    return free if left is None else left
-
-
-def _consider(
-    waiting: Waiting, sites: Mapping[SiteId, SiteNow], room: Mapping[SiteId, _Room], kept: set[SiteId]
-) -> Iterator[Considered]:
-    for site, guest in waiting.sites:
-        now = sites.get(site)
-        hindrance, detail = _hindrance(waiting.resources, now, room.get(site), guest=guest)
-        if hindrance is None and site in kept:
-            hindrance, detail = Hindrance.KEPT, ""
-        yield Considered(site=site, guest=guest, hindrance=hindrance, detail=detail)
-        if hindrance is None:
-            return
+def _takes_any(state: SiteNow, room: _Room) -> bool:
+    if not state.reachable or state.draining or state.capacity is None:
+        return False
+    return any(
+        lane is not None and lane.open and any(group.cpus for group in room.of(guest=guest))
+        for guest, lane in ((False, state.capacity.owner), (True, state.capacity.guest))
+    )
 
 
 def _hindrance(

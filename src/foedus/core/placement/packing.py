@@ -1,35 +1,11 @@
 """Whether a job fits on nodes as they are, and what is left of them afterwards."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from foedus.core.base.units import Mebibytes
 from foedus.core.jobs.spec import Resources
-from foedus.core.placement.capacity import NodeGroup
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """What a job takes of each node when it runs on `nodes` of them."""
-
-    nodes: int
-    cpus: int
-    gpus: int
-    memory: Mebibytes
-
-
-def share(asked: Resources, nodes: int) -> Share:
-    """Spread a request evenly over `nodes` nodes, rounding up."""
-    tasks = asked.tasks_per_node or _parts(asked.tasks, nodes)
-    cpus = max(1, tasks * asked.cpus_per_task, 0 if asked.tasks_per_node else _parts(asked.cpus, nodes))
-    gpus = asked.gpus_per_node if asked.gpus_per_node is not None else _parts(asked.gpus, nodes)
-    if asked.memory_per_node is not None:
-        memory = asked.memory_per_node
-    elif asked.memory_per_gpu is not None:
-        memory = asked.memory_per_gpu * gpus
-    else:
-        memory = (asked.memory_per_cpu or 0) * cpus
-    return Share(nodes=nodes, cpus=cpus, gpus=gpus, memory=Mebibytes(memory))
+from foedus.core.jobs.spread import NodeGroup, Share, most_nodes, nodes_needed, share, shortages, whole_memory
 
 
 def pack(
@@ -40,63 +16,75 @@ def pack(
     `empty` are the same nodes without any job: an exclusive job takes only nodes that look like one of them. The
     fewest nodes that do are taken, and of these the ones with the least to spare.
     """
-    most = min(asked.nodes_max or _most_nodes(asked, groups), nodes_per_job or sum(group.count for group in groups))
-    for nodes in range(asked.nodes, most + 1):
+    usable = [group for group in groups if group.count and _untouched(asked, group, empty)]
+    most = min(most_nodes(asked), sum(group.count for group in usable))
+    for nodes in range(_fewest(asked, usable), min(most, nodes_per_job or most) + 1):
         wanted = share(asked, nodes)
-        fitting = [group for group in groups if _fits(wanted, asked, group, empty)]
+        fitting = [group for group in usable if not shortages(wanted, group)]
         if sum(group.count for group in fitting) >= nodes:
-            return _take(wanted, fitting, groups, whole=asked.exclusive)
+            return _take(asked, wanted, nodes, fitting=fitting, groups=groups)
     return None
 
 
-def model_matches(asked: str | None, found: str | None) -> bool:
-    """Say whether a node's GPU model is the one asked for; no model asked for is content with any."""
-    return asked is None or (found is not None and asked.lower() == found.lower())
+def without(asked: Resources, groups: Sequence[NodeGroup], empty: Sequence[NodeGroup]) -> tuple[NodeGroup, ...]:
+    """Return what is left of `groups` when the job is there, whether or not it still finds all of its room in them."""
+    left = pack(asked, groups, empty)
+    if left is not None:
+        return left
+    nodes = _fewest(asked, empty)
+    wanted = share(asked, nodes)
+    return _take(asked, wanted, nodes, fitting=[one for one in groups if not shortages(wanted, one)], groups=groups)
 
 
-def _most_nodes(asked: Resources, groups: Sequence[NodeGroup]) -> int:
-    """How far a request may be spread: CPUs and GPUs that are not tied to a node go wherever there is room."""
-    if asked.gpus_per_node is not None or asked.tasks_per_node is not None or asked.nodes > 1:
-        return asked.nodes
-    widest = max(asked.tasks, asked.gpus, asked.nodes)
-    return min(widest, sum(group.count for group in groups))
+def useless(asked: Resources, groups: Sequence[NodeGroup], empty: Sequence[NodeGroup]) -> tuple[NodeGroup, ...]:
+    """Return those of `groups` that the job could not use even if they were empty: others may have them meanwhile."""
+    smallest = share(asked, most_nodes(asked))
+    kinds = [kind for kind in empty if not shortages(smallest, kind)]
+    return tuple(group for group in groups if not any(_could_be(group, kind) for kind in kinds))
 
 
-def _fits(wanted: Share, asked: Resources, group: NodeGroup, empty: Sequence[NodeGroup]) -> bool:
-    if asked.exclusive and not any(replace(group, count=whole.count) == whole for whole in empty):
-        return False
+def _fewest(asked: Resources, groups: Sequence[NodeGroup]) -> int:
+    """Return the smallest number of nodes that is worth a try: fewer would not do even on the best of them."""
+    needed = (nodes_needed(asked, group) for group in groups)
+    return min((nodes for nodes in needed if nodes is not None), default=most_nodes(asked) + 1)
+
+
+def _untouched(asked: Resources, group: NodeGroup, empty: Sequence[NodeGroup]) -> bool:
+    """Say whether a node is as empty as the job wants it: one that shares with nobody, or takes all its memory."""
+    if asked.exclusive:
+        return any(replace(group, count=kind.count) == kind for kind in empty)
+    return not whole_memory(asked) or any(_could_be(group, kind) and group.memory == kind.memory for kind in empty)
+
+
+def _could_be(group: NodeGroup, kind: NodeGroup) -> bool:
+    """Say whether nodes that have so much left may be, when empty, of this kind."""
     return (
-        group.cpus >= wanted.cpus
-        and group.memory >= wanted.memory
-        and group.gpus >= wanted.gpus
-        and (wanted.gpus == 0 or model_matches(asked.gpu_model, group.gpu_model))
+        group.gpu_model == kind.gpu_model
+        and group.cpus <= kind.cpus
+        and group.memory <= kind.memory
+        and group.gpus <= kind.gpus
     )
 
 
 def _take(
-    wanted: Share, fitting: Sequence[NodeGroup], groups: Sequence[NodeGroup], *, whole: bool
+    asked: Resources, wanted: Share, nodes: int, *, fitting: Sequence[NodeGroup], groups: Sequence[NodeGroup]
 ) -> tuple[NodeGroup, ...]:
     left = [group for group in groups if group not in fitting]
-    missing = wanted.nodes
     for group in sorted(fitting, key=lambda one: (one.gpus, one.cpus, one.memory)):
-        taken = min(missing, group.count)
-        missing -= taken
+        taken = min(nodes, group.count)
+        nodes -= taken
         if group.count > taken:
             left.append(replace(group, count=group.count - taken))
-        if taken and not whole:
-            left.append(_rest(group, taken, wanted))
+        if taken and not asked.exclusive:
+            left.append(_rest(group, taken, wanted, whole=whole_memory(asked)))
     return tuple(left)
 
 
-def _rest(group: NodeGroup, taken: int, wanted: Share) -> NodeGroup:
+def _rest(group: NodeGroup, taken: int, wanted: Share, *, whole: bool) -> NodeGroup:
     return replace(
         group,
         count=taken,
         cpus=group.cpus - wanted.cpus,
-        memory=Mebibytes(group.memory - wanted.memory),
+        memory=Mebibytes(0 if whole else group.memory - wanted.memory),
         gpus=group.gpus - wanted.gpus,
     )
-
-
-def _parts(total: int, nodes: int) -> int:
-    return -(-total // nodes)
