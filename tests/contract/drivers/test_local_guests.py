@@ -61,6 +61,8 @@ def test_an_owner_displaces_the_youngest_guest_which_then_runs_again(site):
     time.sleep(1.1)
     young = site.run("2", WAIT, resources=ONE_GPU, guest=True)
     site.until(young, Phase.RUNNING)
+    while not (young.work / "runs").exists():
+        time.sleep(0.02)
     owner = site.run("3", WAIT, resources=replace(SMALL, gpus=3))
     site.until(owner, Phase.RUNNING)
     assert site.look(old).phase is Phase.RUNNING

@@ -187,6 +187,33 @@ def test_a_state_folder_that_fails_is_trouble_not_an_answer(site):
     assert site.look(site.launch("2", "")) == Sighting(phase=Phase.UNKNOWN)
 
 
+def test_an_end_that_the_disk_has_no_room_for_is_written_when_it_has(site):
+    """A folder in the place of the file that the record would be written to stands for a disk that refuses it."""
+    launch = site.run("1", "while [ ! -e go ]; do sleep 0.05; done; exit 5")
+    site.until(launch, Phase.RUNNING)
+    pid = _begun(site, launch)["pid"]
+    obstacle = site.root / "state" / "jobs" / "pact~1~1" / f"run-0.done.{pid}-{pid}.new"
+    obstacle.mkdir()
+    (launch.work / "go").touch()
+    time.sleep(0.5)
+    assert site.look(launch).phase is Phase.RUNNING
+    obstacle.rmdir()
+    assert site.finished(launch).exit_code == 5
+
+
+def test_what_is_long_over_is_forgotten(site):
+    old, fresh = site.run("1", "exit 0"), site.run("2", "exit 0")
+    for launch in (old, fresh):
+        site.finished(launch)
+    site.driver.close()
+    long_ago = time.time() - 91 * 24 * 3600
+    os.utime(site.root / "state" / "ended" / "pact~1~1", (long_ago, long_ago))
+    site.driver = build(site.settings)
+    site.until(fresh, Phase.ENDED)
+    _until(lambda: site.look(old).phase is Phase.UNKNOWN)
+    assert site.driver.start(site.launch("3", "exit 0")) not in {"1", "2"}
+
+
 def _begun(site, launch) -> dict:
     folder = site.root / "state" / "jobs" / f"pact~{launch.marker.job}~1"
     return json.loads((folder / "run-0.begun").read_text())

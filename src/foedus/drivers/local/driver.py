@@ -29,6 +29,8 @@ from foedus.drivers.local.ticket import issue, key, lane_name
 
 _TICK = 1.0
 """Seconds after which a supervisor that was killed is missed at the latest."""
+_PURGE_EVERY = 3600
+"""Seconds."""
 
 
 def build(settings: Mapping[str, object]) -> "LocalDriver":
@@ -60,6 +62,7 @@ class LocalDriver:
         self._mutex = threading.Lock()
         self._mover: threading.Thread | None = None
         self._closing = threading.Event()
+        self._purge_at = 0
         self._whole = empty(settings.nodes)
 
     def start(self, launch: Launch) -> str:
@@ -150,8 +153,10 @@ class LocalDriver:
                 if select.select([wake], [], [], _TICK)[0]:
                     with contextlib.suppress(BlockingIOError):  # another driver on this folder was quicker
                         os.read(wake, 4096)
-                with contextlib.suppress(SiteTrouble), self._turn():  # whoever asks next is told
-                    pass
+                with contextlib.suppress(SiteTrouble), self._turn() as now:  # whoever asks next is told
+                    if now >= self._purge_at:
+                        self._shelf.purge(now - self._settings.keep)
+                        self._purge_at = now + _PURGE_EVERY
         finally:
             os.close(wake)
 

@@ -3,11 +3,14 @@
 import contextlib
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import foedus
 
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from foedus.drivers.local.spawner import main; main()"
+_AGAIN = 10.0
+"""Seconds after which a run that nobody has claimed is told again: its supervisor may have found the disk full."""
 
 
 class Foreman:
@@ -15,20 +18,22 @@ class Foreman:
 
     def __init__(self) -> None:
         self._spawner: subprocess.Popen[bytes] | None = None
-        self._told: dict[str, int] = {}
-        """Newest restart that this spawner was told of, by the attempt's name."""
+        self._told: dict[str, tuple[int, float]] = {}
+        """Newest restart that this spawner was told of, and when, by the attempt's name."""
 
     def send(self, folder: Path, restart: int) -> None:
-        """Have a run started, unless this spawner was told already."""
+        """Have a run started, unless this spawner was told a moment ago."""
         spawner = self._running()
-        if self._told.get(folder.name) == restart or spawner.stdin is None:
+        now = time.monotonic()
+        told, when = self._told.get(folder.name, (None, now))
+        if (told == restart and now < when + _AGAIN) or spawner.stdin is None:
             return
         try:
             spawner.stdin.write(f"{restart} {folder}\n".encode())
             spawner.stdin.flush()
         except BrokenPipeError:
             return  # it is gone: the next pass finds the run without a supervisor and starts another spawner
-        self._told[folder.name] = restart
+        self._told[folder.name] = (restart, now)
 
     def forget(self, folder: Path) -> None:
         """Drop the runs of an attempt that is over."""

@@ -102,6 +102,8 @@ def read(folder: Path, restart: int, kind: type[_Kind]) -> _Kind | None:
         return kind(**json.loads(path_of(folder, restart, kind).read_bytes()))
     except FileNotFoundError:
         return None
+    except TypeError as error:
+        raise ValueError(f"{path_of(folder, restart, kind)} was written by another version: {error}") from error
 
 
 def write(folder: Path, restart: int, record: Orders | Begun | Done, *, claim: bool = False) -> bool:

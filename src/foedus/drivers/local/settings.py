@@ -13,6 +13,7 @@ from foedus.core.base.units import Mebibytes, Seconds
 from foedus.drivers.local.nodes import Node, Share
 
 _MEBIBYTE = 1024 * 1024
+_DAY = 24 * 3600
 
 
 class _Table(BaseModel):
@@ -75,6 +76,8 @@ class DriverTable(_Table):
     """Seconds between SIGTERM and SIGKILL."""
     poll: float = Field(default=0.5, ge=0.05, le=60, strict=False)
     """Seconds between two looks at a job's memory."""
+    keep_days: int = Field(default=90, ge=1)
+    """Days after which an attempt that is over is forgotten."""
     bind: bool | None = None
     """Whether jobs are bound to the CPUs that they were given; by default where the machine has that many."""
 
@@ -94,6 +97,8 @@ class LocalSettings:
     path: str
     grace: float
     poll: float
+    keep: Seconds
+    """How long an attempt that is over is remembered."""
     bind: bool
 
     def longest(self, *, guest: bool) -> Seconds | None:
@@ -125,6 +130,7 @@ def read(settings: Mapping[str, object]) -> LocalSettings:
         path=":".join(table.path),
         grace=table.grace,
         poll=table.poll,
+        keep=Seconds(table.keep_days * _DAY),
         bind=_fits_machine(nodes) if table.bind is None else table.bind,
     )
 

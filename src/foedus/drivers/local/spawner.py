@@ -18,8 +18,10 @@ def main() -> None:
     while line := sys.stdin.buffer.readline():
         restart, _, folder = line.removesuffix(b"\n").partition(b" ")
         if os.fork() == 0:
-            supervise(Path(os.fsdecode(folder)), int(restart))
-            os._exit(0)
+            try:
+                supervise(Path(os.fsdecode(folder)), int(restart))
+            finally:
+                os._exit(0)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ _WATCHED = {signal.SIGCHLD, signal.SIGTERM}
 _BURIAL = 5.0
 """Seconds for killed processes to vanish; one that hangs in the kernel is left behind."""
 _CANNOT_START = 1
+_RETRY = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,7 +69,7 @@ def supervise(folder: Path, restart: int) -> None:
     except Exception:  # noqa: BLE001  whatever happens, the end is written down and nothing is left running
         run.outcome, run.reason = "node-fail", traceback.format_exc().strip().rpartition("\n")[2]
         _bury(run)
-    write(folder, restart, _done(run))
+    _write_end(run)
     tell_end(orders.wake)
 
 
@@ -153,7 +154,8 @@ def _end(run: _Run, outcome: str, reason: str) -> None:
 
 def _look(run: _Run) -> None:
     """Give a sign of life and hold the job to its memory."""
-    os.utime(path_of(run.folder, run.restart, Begun))
+    with contextlib.suppress(OSError):
+        os.utime(path_of(run.folder, run.restart, Begun))
     family = processes.descendants(os.getpid())
     held = processes.resident(family)
     run.most_memory = max(run.most_memory, held)
@@ -184,6 +186,20 @@ def _bury(run: _Run) -> None:
     while _reap(run) and _clock() < give_up:
         processes.signal_all(processes.descendants(os.getpid()), signal.SIGKILL)
         signal.sigtimedwait({signal.SIGCHLD}, 0.05)
+
+
+def _write_end(run: _Run) -> None:
+    """Write the end down, however long the disk is full; where the folder is gone, nobody is left to tell."""
+    done = _done(run)
+    while True:
+        try:
+            write(run.folder, run.restart, done)
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(_RETRY)
+        else:
+            return
 
 
 def _done(run: _Run) -> Done:

@@ -32,6 +32,7 @@ def test_everything_is_read(tmp_path):
         "grace": 3,
         "poll": 1,
         "bind": False,
+        "keep_days": 2,
     }
     share = Share(cpus=2, memory=Mebibytes(1000), gpus=2)
     gpu = {"cpus": 4, "memory": Mebibytes(1000), "gpus": 2, "gpu_model": "a100", "guest": share}
@@ -58,6 +59,7 @@ def test_everything_is_read(tmp_path):
         path="/a:/b",
         grace=3.0,
         poll=1.0,
+        keep=Seconds(172800),
         bind=False,
     )
 
