@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import assert_type
 
 from foedus.client import AsyncClient, Client, Filter, LogChunk, Moved, Retry
+from foedus.client.executor import FoedusExecutor
 from foedus.core.base.errors import BadInput, FoedusError, Unreachable
 from foedus.core.jobs.state import JobState
 from foedus.wire.alliance import ProjectView, SiteView
@@ -62,6 +63,19 @@ def look(foedus: Client) -> None:
         print(error.remedy, error.retryable)
     except FoedusError as error:
         print(error.code)
+
+
+def score(seed: int, *, scale: float = 1) -> float:
+    """Stand for something that takes a while."""
+    return seed * scale
+
+
+def sweep(foedus: Client) -> float:
+    """Run a function as jobs."""
+    with FoedusExecutor(foedus, "traffic", options=["--gpus=1"], bundle=["src"]) as pool:
+        future = pool.submit(score, 7, scale=2)
+        assert_type(future.result(), float)
+        return max(pool.map(score, range(3)))
 
 
 async def train_later(hub: str, token: str) -> None:

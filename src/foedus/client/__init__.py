@@ -8,6 +8,8 @@
         job = foedus.submit(script, overrides=["--gpus=2"])
         foedus.wait([job.id])
         foedus.fetch(job.id, "results")
+
+`foedus.client.executor.FoedusExecutor` runs Python functions as jobs.
 """
 
 from foedus.client.aio import AsyncClient
