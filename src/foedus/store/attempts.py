@@ -1,10 +1,10 @@
 """Attempts of jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, TextClause, func, select, tuple_, update
+from sqlalchemy import ColumnElement, func, select, tuple_, update
 
 from foedus.core.base.errors import Conflict
 from foedus.core.base.ids import Digest, JobId, SiteId
@@ -12,8 +12,8 @@ from foedus.core.base.instant import Instant
 from foedus.core.jobs.job import Attempt, StopReason
 from foedus.core.jobs.state import LIVE_ATTEMPT, AttemptState, Outcome
 from foedus.flow.ports import AttemptChange
-from foedus.store.session import AnyRow, Session, Values, chunks
-from foedus.store.tables import TO_STOP
+from foedus.store.session import AnyRow, Session, Values, along, chunks
+from foedus.store.tables import BY_TO_STOP, TO_STOP
 from foedus.store.tables import attempts as table
 
 _OLDEST_FIRST: Final = (table.c.bound, table.c.job, table.c.number)
@@ -51,7 +51,8 @@ class SqlAttempts:
     def to_stop(self, site: SiteId) -> Sequence[Attempt]:
         """Load live attempts that are to end, oldest first; a recall is moot once the attempt runs."""
         wanted = (table.c.stop == StopReason.CANCEL.value) | _in(_WAITING)
-        return self._attempts(TO_STOP, table.c.site == site, wanted)
+        to_stop = select(table).where(TO_STOP, table.c.site == site, wanted).order_by(*_OLDEST_FIRST)
+        return [_attempt(row) for row in self._session.rows(along(to_stop, table, BY_TO_STOP))]
 
     def change(self, change: AttemptChange) -> bool:
         """Change one, if its state allows it."""
@@ -74,6 +75,15 @@ class SqlAttempts:
             rows = self._session.rows(noted.returning(table.c.job, table.c.number))
             given.update((JobId(row.job), row.number) for row in rows)
         return frozenset(given)
+
+    def returned(self, jobs: Sequence[JobId], since: Instant) -> Mapping[JobId, frozenset[SiteId]]:
+        """Load the sites that gave a job back later than `since`."""
+        found: dict[JobId, frozenset[SiteId]] = {}
+        for part in chunks(jobs):
+            lately = (table.c.job.in_(part), table.c.state == AttemptState.RETURNED.value, table.c.ended > since)
+            for row in self._session.rows(select(table.c.job, table.c.site).where(*lately)):
+                found[JobId(row.job)] = found.get(JobId(row.job), frozenset()) | {SiteId(row.site)}
+        return found
 
     def withdraw(self, job: JobId, number: int, reason: str) -> bool:
         """Return a bound attempt that was never given to its agent."""
@@ -100,7 +110,7 @@ class SqlAttempts:
         return None if found is None else Digest(found)
 
     def _attempts(
-        self, *where: ColumnElement[bool] | TextClause, order: Sequence[ColumnElement[object]] = _OLDEST_FIRST
+        self, *where: ColumnElement[bool], order: Sequence[ColumnElement[object]] = _OLDEST_FIRST
     ) -> Sequence[Attempt]:
         return [_attempt(row) for row in self._session.rows(select(table).where(*where).order_by(*order))]
 

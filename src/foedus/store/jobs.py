@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, TextClause, func, select, update
+from sqlalchemy import ColumnElement, Select, TextClause, func, select, tuple_, update
 
 from foedus.core.base.ids import Digest, JobId, ProjectId, SiteId
 from foedus.core.base.instant import Instant
@@ -15,13 +15,23 @@ from foedus.flow.ports import JobChange, JobFilter
 from foedus.store import job_pages, job_waits
 from foedus.store.codec import sites_text, spec_from, spec_text
 from foedus.store.job_rows import array_from, array_values, job_from, job_values
-from foedus.store.session import Session, Values, chunks
-from foedus.store.tables import A_TASK, HELD, PLACEABLE, UNFINISHED
+from foedus.store.session import Session, Values, along, chunks
+from foedus.store.tables import (
+    A_TASK,
+    BY_HELD,
+    BY_PLACEABLE,
+    BY_TALLY,
+    BY_UNFINISHED,
+    HELD,
+    PLACEABLE,
+    UNFINISHED,
+)
 from foedus.store.tables import arrays as array_table
 from foedus.store.tables import jobs as job_table
 from foedus.store.tables import specs as spec_table
 
 _OLDEST_FIRST: Final = (job_table.c.number, job_table.c.task)
+_AT_SITE: Final = [state.value for state in sorted(AT_SITE)]
 _RUN: Final = ("site", "started", "ended", "exit_code", "signal")
 """What belongs to one run of a job."""
 
@@ -84,7 +94,7 @@ class SqlJobs:
                 .group_by(job_table.c.number, job_table.c.state)
                 .order_by(job_table.c.number, job_table.c.state)
             )
-            for row in self._session.rows(counted):
+            for row in self._session.rows(along(counted, job_table, BY_TALLY)):
                 tallies.setdefault(JobId(str(row.number)), {})[JobState(row.state)] = row.tasks
         return tallies
 
@@ -98,18 +108,22 @@ class SqlJobs:
         """List jobs, newest first."""
         return job_pages.page(self._session, which, before, limit)
 
-    def pending(self, limit: int) -> Sequence[Job]:
+    def pending(self, limit: int, after: tuple[int, int] | None = None) -> Sequence[Job]:
         """Load jobs to be placed, oldest first."""
-        return self._jobs(select(job_table).where(PLACEABLE).order_by(*_OLDEST_FIRST).limit(limit))
+        placeable = select(job_table).where(PLACEABLE).order_by(*_OLDEST_FIRST).limit(limit)
+        if after is not None:
+            placeable = placeable.where(tuple_(*_OLDEST_FIRST) > tuple_(*after))
+        return self._jobs(along(placeable, job_table, BY_PLACEABLE))
 
     def live(self, site: SiteId) -> Sequence[Job]:
         """Load the jobs at a site, oldest first."""
-        return self._jobs(select(job_table).where(*_at(site)).order_by(*_OLDEST_FIRST))
+        at_site = select(job_table).where(*_at(site)).order_by(*_OLDEST_FIRST)
+        return self._jobs(along(at_site, job_table, BY_UNFINISHED))
 
     def has_live(self, site: SiteId, project: ProjectId) -> bool:
         """Say whether a project has a job at a site."""
         found = select(job_table.c.id).where(*_at(site), job_table.c.project == project).limit(1)
-        return self._session.first(found) is not None
+        return self._session.first(along(found, job_table, BY_UNFINISHED)) is not None
 
     def counts(self) -> Mapping[tuple[SiteId | None, JobState], int]:
         """Count the jobs that have not ended, by site and state."""
@@ -118,7 +132,8 @@ class SqlJobs:
             .where(UNFINISHED)
             .group_by(job_table.c.site, job_table.c.state)
         )
-        return {(row.site, JobState(row.state)): row.jobs for row in self._session.rows(counted)}
+        rows = self._session.rows(along(counted, job_table, BY_UNFINISHED))
+        return {(row.site, JobState(row.state)): row.jobs for row in rows}
 
     def change(self, change: JobChange) -> bool:
         """Make one move, if the job's state (and fence) allows it."""
@@ -137,17 +152,26 @@ class SqlJobs:
     def held_tasks(self, array: JobId, limit: int) -> Sequence[JobId]:
         """Return the first held tasks of an array."""
         held = select(job_table.c.id).where(HELD, job_table.c.number == _number(array), A_TASK)
-        return [JobId(row.id) for row in self._session.rows(held.order_by(job_table.c.task).limit(limit))]
+        first = held.order_by(job_table.c.number, job_table.c.task).limit(limit)
+        return [JobId(row.id) for row in self._session.rows(along(first, job_table, BY_HELD))]
 
-    def held(self, limit: int) -> Sequence[Job]:
-        """Load held jobs, oldest first."""
-        return self._jobs(select(job_table).where(HELD).order_by(*_OLDEST_FIRST).limit(limit))
+    def loose_tasks(self, array: JobId) -> int:
+        """Count the tasks that have neither ended nor are held back: those at sites, and those to be placed."""
+        tasks = select(func.count()).where(job_table.c.number == _number(array), A_TASK)
+        at_sites = along(tasks.where(job_table.c.state.in_(_AT_SITE)), job_table, BY_TALLY)
+        waiting = along(tasks.where(PLACEABLE), job_table, BY_PLACEABLE)
+        return int(self._session.scalar(at_sites)) + int(self._session.scalar(waiting))
+
+    def held(self, limit: int) -> Sequence[JobId]:
+        """Return held jobs and arrays with held tasks, oldest first."""
+        held = select(job_table.c.number).where(HELD).group_by(job_table.c.number).order_by(job_table.c.number)
+        return [JobId(str(row.number)) for row in self._session.rows(along(held.limit(limit), job_table, BY_HELD))]
 
     def ask_cancel(self, job: JobId, at: Instant) -> bool:
         """Note that a job at a site is to be cancelled."""
         at_site = (
             job_table.c.id == job,
-            job_table.c.state.in_([state.value for state in sorted(AT_SITE)]),
+            job_table.c.state.in_(_AT_SITE),
             job_table.c.cancel.is_(False),
         )
         return self._session.changes(update(job_table).where(*at_site).values(cancel=True, changed=at)) == 1
@@ -177,7 +201,7 @@ class SqlJobs:
 
 
 def _at(site: SiteId) -> tuple[ColumnElement[bool] | TextClause, ...]:
-    return job_table.c.site == site, UNFINISHED, job_table.c.state.in_([state.value for state in sorted(AT_SITE)])
+    return job_table.c.site == site, UNFINISHED, job_table.c.state.in_(_AT_SITE)
 
 
 def _number(array: JobId) -> int:

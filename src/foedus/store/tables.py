@@ -65,6 +65,12 @@ A_TASK: Final = text("task >= 0")
 TO_STOP: Final = text(f"stop IS NOT NULL AND state IN ({words(LIVE_ATTEMPT)})")
 BOOKS_USAGE: Final = text(f"kind = '{Kind.USAGE}'")
 
+BY_PLACEABLE: Final = "ix_jobs_placeable"
+BY_HELD: Final = "ix_jobs_held"
+BY_UNFINISHED: Final = "ix_jobs_unfinished"
+BY_TALLY: Final = "ix_jobs_tally"
+BY_TO_STOP: Final = "ix_attempts_to_stop"
+
 # --- jobs -------------------------------------------------------------------------------------------------------------
 
 job_numbers: Final = Sequence("job_numbers", metadata=metadata)
@@ -119,10 +125,10 @@ Index(None, jobs.c.site, jobs.c.number, jobs.c.task)
 Index(None, jobs.c.name, jobs.c.number, jobs.c.task)
 Index(None, jobs.c.state, jobs.c.number, jobs.c.task)
 for _name, _columns, _where in (
-    ("ix_jobs_placeable", (jobs.c.number, jobs.c.task), PLACEABLE),
-    ("ix_jobs_held", (jobs.c.number, jobs.c.task), HELD),
-    ("ix_jobs_unfinished", (jobs.c.site, jobs.c.state, jobs.c.project), UNFINISHED),
-    ("ix_jobs_tally", (jobs.c.number, jobs.c.state), A_TASK),
+    (BY_PLACEABLE, (jobs.c.number, jobs.c.task), PLACEABLE),
+    (BY_HELD, (jobs.c.number, jobs.c.task), HELD),
+    (BY_UNFINISHED, (jobs.c.site, jobs.c.state, jobs.c.project), UNFINISHED),
+    (BY_TALLY, (jobs.c.number, jobs.c.state), A_TASK),
 ):
     Index(_name, *_columns, sqlite_where=_where, postgresql_where=_where)
 
@@ -196,7 +202,7 @@ attempts: Final = Table(
     CheckConstraint("number >= 1 AND epoch >= 0", name="counts"),
 )
 Index(None, attempts.c.site, attempts.c.state, attempts.c.bound)
-Index("ix_attempts_to_stop", attempts.c.site, sqlite_where=TO_STOP, postgresql_where=TO_STOP)
+Index(BY_TO_STOP, attempts.c.site, sqlite_where=TO_STOP, postgresql_where=TO_STOP)
 
 logs: Final = Table(
     "logs",

@@ -144,3 +144,15 @@ def test_booked_once(store: SqlStore):
     with store.begin() as tx:
         assert [tx.attempts.booked(ONE, 1, 7), tx.attempts.booked(ONE, 1, 8)] == [True, False]
         assert tx.attempts.get(ONE, 1) == attempt(1, entry=7)
+
+
+def test_which_sites_gave_a_job_back_lately(store: SqlStore):
+    def back(number: int, count: int, at: int, **changes: object) -> Attempt:
+        return attempt(number, count, state=AttemptState.RETURNED, ended=Instant(at), **changes)
+
+    fill(store, back(1, 1, 5), back(1, 2, 6, site=BAKU), back(1, 3, 7), back(2, 1, 5), attempt(3))
+    with store.read() as tx:
+        asked = [JobId(name) for name in "1239"]
+        assert tx.attempts.returned(asked, Instant(5)) == {ONE: {BAKU, JERUSALEM}}
+        assert tx.attempts.returned(asked, Instant(4)) == {ONE: {BAKU, JERUSALEM}, JobId("2"): {JERUSALEM}}
+        assert tx.attempts.returned(asked, Instant(7)) == {}

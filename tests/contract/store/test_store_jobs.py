@@ -181,7 +181,9 @@ def test_pending_leaves_out_what_is_held_and_begins_with_the_oldest(store: SqlSt
     with store.read() as tx:
         assert tx.jobs.pending(10) == known(task(3, 0), task(3, 1), job(9))
         assert tx.jobs.pending(2) == known(task(3, 0), task(3, 1))
-        assert tx.jobs.held(10) == known(job(2, held=True))
+        assert tx.jobs.pending(2, (3, 0)) == known(task(3, 1), job(9))
+        assert tx.jobs.pending(2, (9, -1)) == known()
+        assert tx.jobs.held(10) == [JobId("2")]
 
 
 def test_hold_and_let_go(store: SqlStore):
@@ -191,6 +193,8 @@ def test_hold_and_let_go(store: SqlStore):
         tx.jobs.hold(ids, held=True, reason="waits for 7", at=LATER)
         assert tx.jobs.held_tasks(JobId("1"), 2) == [JobId("1_1"), JobId("1_2")]
         assert tx.jobs.held_tasks(JobId("2"), 2) == []
+        assert tx.jobs.held(10) == [JobId("1")]
+        assert [tx.jobs.loose_tasks(JobId(number)) for number in "123"] == [1, 0, 0]
         tx.jobs.hold([JobId("1_2")], held=False, reason="waits for room", at=LATER)
         found = tx.jobs.get([JobId("1_0"), JobId("1_1"), JobId("1_2"), JobId("2")])
     assert sorted(found.items()) == [

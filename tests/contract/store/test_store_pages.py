@@ -1,6 +1,7 @@
 """Pages of jobs against the plainest possible reading of the filters, over every job."""
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -9,9 +10,9 @@ from store_samples import ALICE, BABEK, BAKU, FORMS, JERUSALEM, TRAFFIC, job, kn
 
 from foedus.core.base.ids import JobId, ProjectId, SiteId, UserId
 from foedus.core.jobs.job import Job
-from foedus.core.jobs.state import JobState
+from foedus.core.jobs.state import LIVE_ATTEMPT, JobState
 from foedus.flow.ports import JobFilter, Transaction, Visible
-from foedus.store import job_pages
+from foedus.store.session import Session
 from foedus.store.unit import SqlStore, open_store
 
 USERS = (ALICE, BABEK, UserId("carla"))
@@ -116,52 +117,68 @@ def test_very_many_reasons_to_see_a_job(store: SqlStore):
         assert all_pages(tx, wanted, 50) == [one for one in reversed(known(*jobs)) if passes(wanted, one)]
 
 
-@pytest.mark.parametrize(
-    "which",
-    [
-        JobFilter(visible=EVERYTHING),
-        JobFilter(visible=EVERYTHING, states=(JobState.NODE_FAIL,)),
-        JobFilter(visible=EVERYTHING, states=(JobState.RUNNING, JobState.NODE_FAIL)),
-        JobFilter(visible=EVERYTHING, project=TRAFFIC, states=(JobState.RUNNING,)),
-        JobFilter(visible=EVERYTHING, user=ALICE),
-        JobFilter(visible=EVERYTHING, site=BAKU),
-        JobFilter(visible=EVERYTHING, name="train"),
-        JobFilter(visible=EVERYTHING, array=JobId("7")),
-        JobFilter(visible=Visible(user=ALICE, projects=(FORMS, TRAFFIC), sites=(BAKU,))),
-    ],
-    ids=lambda which: repr([value for value in (which.states, which.project, which.user, which.site) if value]),
-)
-def test_sqlite_walks_an_index_and_never_sorts_the_table(which: JobFilter, plans: Callable[[JobFilter], list[str]]):
-    """Sorting is allowed for what was merged out of several walks only, which is a page from each."""
-    plan = plans(which)
-    scanned = [step for step in plan if step.startswith("SCAN jobs") and "USING" not in step]
-    merged = any("UNION" in step for step in plan)
-    sorted_ = [step for step in plan if "TEMP B-TREE FOR ORDER BY" in step]
-    assert (scanned, sorted_ if not merged else []) == ([], [])
+def page(**filters: object) -> Callable[[Transaction], object]:
+    which = JobFilter(**{"visible": EVERYTHING, **filters})
+    return lambda tx: tx.jobs.page(which, (1000, -1), 50)
 
 
-@pytest.fixture
-def plans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[JobFilter], list[str]]]:
+WALKS = {
+    "everything": (page(), {"sqlite_autoindex_jobs_2"}),
+    "rare state": (page(states=(JobState.NODE_FAIL,)), {"ix_jobs_state_number_task"}),
+    "two states": (
+        page(states=(JobState.RUNNING, JobState.FAILED)),
+        {"ix_jobs_state_number_task", "sqlite_autoindex_jobs_2"},
+    ),
+    "running of a project": (page(project=TRAFFIC, states=(JobState.RUNNING,)), {"ix_jobs_state_number_task"}),
+    "failed of a project": (page(project=TRAFFIC, states=(JobState.FAILED,)), {"ix_jobs_project_number_task"}),
+    "user": (page(user=ALICE, project=TRAFFIC), {"ix_jobs_user_id_number_task"}),
+    "site": (page(site=BAKU), {"ix_jobs_site_number_task"}),
+    "name": (page(name="train"), {"ix_jobs_name_number_task"}),
+    "array": (page(array=JobId("7")), {"sqlite_autoindex_jobs_2"}),
+    "visible": (
+        page(visible=Visible(user=ALICE, projects=(FORMS, TRAFFIC), sites=(BAKU,))),
+        {
+            "ix_jobs_user_id_number_task",
+            "ix_jobs_project_number_task",
+            "ix_jobs_site_number_task",
+            "sqlite_autoindex_jobs_2",
+        },
+    ),
+    "pending": (lambda tx: tx.jobs.pending(10), {"ix_jobs_placeable"}),
+    "pending after": (lambda tx: tx.jobs.pending(10, (5, -1)), {"ix_jobs_placeable"}),
+    "held": (lambda tx: tx.jobs.held(10), {"ix_jobs_held"}),
+    "held tasks": (lambda tx: tx.jobs.held_tasks(JobId("7"), 10), {"ix_jobs_held"}),
+    "live": (lambda tx: tx.jobs.live(BAKU), {"ix_jobs_unfinished"}),
+    "has live": (lambda tx: tx.jobs.has_live(BAKU, TRAFFIC), {"ix_jobs_unfinished"}),
+    "counts": (lambda tx: tx.jobs.counts(), {"ix_jobs_unfinished"}),
+    "tally": (lambda tx: tx.jobs.tally([JobId("7"), JobId("8")]), {"ix_jobs_tally"}),
+    "loose tasks": (lambda tx: tx.jobs.loose_tasks(JobId("7")), {"ix_jobs_tally", "ix_jobs_placeable"}),
+    "to stop": (lambda tx: tx.attempts.to_stop(BAKU), {"ix_attempts_to_stop"}),
+    "at": (lambda tx: tx.attempts.at(BAKU, LIVE_ATTEMPT), {"ix_attempts_site_state_bound"}),
+}
+NO_INDEX = re.compile(r"SCAN (jobs|attempts)(?! USING)")
+ALONG = re.compile(r"(?:jobs|attempts) USING (?:COVERING )?INDEX (\w+)")
+
+
+@pytest.mark.parametrize("name", WALKS)
+def test_sqlite_walks_along_the_index_that_was_made_for_it(name: str, monkeypatch: pytest.MonkeyPatch):
+    query, expected = WALKS[name]
+    steps: list[str] = []
+
+    def explain(session: Session, statement):
+        compiled = statement.compile(session.connection.engine, compile_kwargs={"literal_binds": True})
+        steps.extend(str(row.detail) for row in session.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}"))
+        return [0] if "count(*)" in str(compiled) and "GROUP BY" not in str(compiled) else []
+
+    monkeypatch.setattr(Session, "rows", explain)
+    monkeypatch.setattr(Session, "first", lambda self, statement: explain(self, statement) or None)
+    monkeypatch.setattr(Session, "scalar", lambda self, statement: explain(self, statement)[0])
     store = open_store("sqlite://")
-
-    def explain(which: JobFilter) -> list[str]:
-        with store.begin() as tx:
-            connection = tx.session.connection
-            steps: list[str] = []
-
-            def look(session, statement):
-                compiled = statement.compile(connection.engine, compile_kwargs={"literal_binds": True})
-                rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")
-                steps.extend(str(row.detail) for row in rows)
-                return []
-
-            monkeypatch.setattr(job_pages.Session, "rows", look)
-            tx.jobs.page(which, (1000, -1), 50)
-            monkeypatch.undo()
-        return steps
-
-    yield explain
+    with store.read() as tx:
+        query(tx)
     store.close()
+    plan = "\n".join(steps)
+    assert (set(ALONG.findall(plan)), NO_INDEX.findall(plan)) == (expected, []), plan
 
 
 def test_a_page_is_of_tasks_too(store: SqlStore):

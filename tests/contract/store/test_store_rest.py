@@ -120,8 +120,8 @@ def test_stretches_in_any_order_never_garble_a_log(text: bytes, stretches, reads
 
 def test_pieces(store: SqlStore):
     with store.begin() as tx:
-        tx.pieces.add(TRAFFIC, abandoned, digest(2), 10, NOW)
-        tx.pieces.add(TRAFFIC, abandoned, digest(2), 10, NOW)
+        tx.pieces.add(TRAFFIC, digest(2), 10, NOW)
+        tx.pieces.add(TRAFFIC, digest(2), 10, NOW)
         wanted = [digest(number) for number in (3, 2, 1, 3)]
         assert tx.pieces.missing(TRAFFIC, wanted) == [digest(3), digest(1)]
         assert tx.pieces.missing(FORMS, wanted) == [digest(3), digest(2), digest(1)]
@@ -141,7 +141,7 @@ def test_piece_files(tmp_path: Path):
 def test_piece_files_refuse_other_bytes_and_other_paths(tmp_path: Path):
     store = PieceFiles(tmp_path / "pieces")
     with pytest.raises(BadInput, match="another SHA-256"):
-        store.put(TRAFFIC, abandoned, digest(1), b"x")
+        store.put(TRAFFIC, digest(1), b"x")
     with pytest.raises(BadInput) as caught:
         store.get(ProjectId("../.."), Digest("/etc/passwd"))
     remedy = "give the name as the hub shows it"

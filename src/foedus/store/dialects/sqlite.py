@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy import URL, Connection, Engine, FromClause, Table, create_engine, event
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from foedus.core.base.errors import Busy, Unreachable
@@ -103,10 +104,19 @@ def _engine(url: URL, *, in_memory: bool) -> Engine:
         connect_args={"check_same_thread": False, "timeout": WAIT_SECONDS, "cached_statements": 512},
         **({} if in_memory else {"pool_timeout": WAIT_SECONDS, "max_overflow": 32}),
     )
+    engine.dialect.statement_compiler = _Compiler
     translate_errors(engine)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+class _Compiler(SQLiteCompiler):
+    """Writes the hint of a table (``INDEXED BY ...``) behind it, which SQLAlchemy leaves out for SQLite."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
+        del table
+        return text
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
