@@ -93,7 +93,7 @@ def _row(done: "Done") -> tuple[str, ...]:
 
 def _reason(done: "Done") -> str:
     """Pick the line of the story that says why it ran there, or why it did not run."""
-    told = {line.kind: line.text for line in done.why.story}
+    told = {str(line.kind): line.text for line in done.why.story}
     return told.get("bound", "").partition(": ")[2] or told.get("refused", "") or done.job.reason
 
 

@@ -6,12 +6,12 @@ from foedus.core.agreement.force import refusals
 from foedus.core.agreement.model import Agreement
 from foedus.core.agreement.read import read
 from foedus.core.agreement.signatures import findings
-from foedus.core.base.dsse import Envelope, Signature, Verifier
+from foedus.core.base.dsse import Envelope, Verifier
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import PartnerId
 from foedus.core.base.instant import Instant
 from foedus.core.ledger.bodies import agreement_body
-from foedus.core.ledger.entry import Kind
+from foedus.core.ledger.entry import Entry, Kind, matching
 from foedus.flow.ports import AgreementRecord, Transaction
 from foedus.wire.alliance import AgreementView
 
@@ -50,15 +50,15 @@ def put_in_force(
         raise BadInput(*faults)
     if current is not None and current.digest == candidate.digest:
         return current
-    return _record(tx, text, candidate, envelopes, now)
+    body = agreement_body(text.decode("utf-8"), candidate.digest)
+    every = [one for envelope in envelopes.values() for one in envelope.signatures]
+    entry = tx.ledger.append(Kind.AGREEMENT, body, matching(Kind.AGREEMENT, body, every, verify), now)
+    return _record(tx, text, candidate, envelopes, entry)
 
 
 def _record(
-    tx: Transaction, text: bytes, agreement: Agreement, envelopes: Mapping[PartnerId, Envelope], now: Instant
+    tx: Transaction, text: bytes, agreement: Agreement, envelopes: Mapping[PartnerId, Envelope], entry: Entry
 ) -> AgreementRecord:
-    signatures: list[Signature] = [one for envelope in envelopes.values() for one in envelope.signatures]
-    body = agreement_body(text.decode("utf-8"), agreement.digest)
-    entry = tx.ledger.append(Kind.AGREEMENT, body, signatures, now)
     record = AgreementRecord(
         version=agreement.version,
         digest=agreement.digest,

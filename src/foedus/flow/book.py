@@ -51,6 +51,7 @@ def _faults(
     home = agreement.site(site)
     expected = {
         "alliance": agreement.id,
+        "agreement_version": job.agreement_version,
         "site_partner": home.partner if home else "",
         "user": job.user,
         "user_partner": job.partner,

@@ -8,7 +8,7 @@ from foedus.core.base.errors import BadInput, Fault, NotAuthenticated, NotFound
 from foedus.core.base.ids import SiteId
 from foedus.core.base.instant import Instant, after
 from foedus.core.base.units import Seconds
-from foedus.core.ledger.entry import Kind
+from foedus.core.ledger.entry import Kind, matching
 from foedus.flow.access import Caller
 from foedus.flow.ports import Transaction
 from foedus.wire.agents import CodeReply, EnrolReply, EnrolRequest
@@ -45,7 +45,8 @@ def enrol(
             remedy=f"ask for a new one (`foedus sites code {request.site}`) and use it within 15 minutes",
         )
     tx.sites.enrol(request.site, vouch.key)
-    entry = tx.ledger.append(Kind.SITE_KEY, vouch.body(), envelope.signatures, now)
+    signatures = matching(Kind.SITE_KEY, vouch.body(), envelope.signatures, verify)
+    entry = tx.ledger.append(Kind.SITE_KEY, vouch.body(), signatures, now)
     return EnrolReply(site=request.site, hub_key=hub_key, entry=entry.seq)
 
 
