@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, TextClause, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, TextClause, Update, bindparam, func, select, tuple_, update
 
 from foedus.core.base.ids import Digest, JobId, ProjectId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.jobs.job import Array, Job, Story
 from foedus.core.jobs.spec import Dependencies, JobSpec
-from foedus.core.jobs.state import AT_SITE, ENDED, MOVES, JobState, target
+from foedus.core.jobs.state import AT_SITE, ENDED, MOVES, JobState, Move, target
 from foedus.flow.ports import JobChange, JobFilter
 from foedus.store import job_pages, job_waits
 from foedus.store.codec import sites_text, spec_from, spec_text
@@ -137,11 +138,11 @@ class SqlJobs:
 
     def change(self, change: JobChange) -> bool:
         """Make one move, if the job's state (and fence) allows it."""
-        allowed = [state.value for state in sorted(MOVES[change.move])]
-        guarded = update(job_table).where(job_table.c.id == change.job, job_table.c.state.in_(allowed))
-        if change.fence is not None:
-            guarded = guarded.where(job_table.c.attempt == change.fence)
-        return self._session.changes(guarded.values(_changed(change))) == 1
+        values = _changed(change)
+        guarded = _guarded(change.move, tuple(values), fenced=change.fence is not None)
+        named = {f"new_{column}": value for column, value in values.items()}
+        found = self._session.connection.execute(guarded, {**named, "which": change.job, "fence": change.fence})
+        return found.rowcount == 1
 
     def hold(self, jobs: Sequence[JobId], *, held: bool, reason: str, at: Instant) -> None:
         """Hold pending jobs back, or let them go."""
@@ -207,6 +208,16 @@ def _at(site: SiteId) -> tuple[ColumnElement[bool] | TextClause, ...]:
 def _number(array: JobId) -> int:
     """Return the number that an array's tasks share; 0, which no job has, for an id that is no array's."""
     return int(array) if array.isdecimal() else 0
+
+
+@lru_cache(maxsize=256)
+def _guarded(move: Move, columns: tuple[str, ...], *, fenced: bool) -> Update:
+    """Build the update of a move once: there are few of them, and they are most of what is written."""
+    allowed = [state.value for state in sorted(MOVES[move])]
+    guarded = update(job_table).where(job_table.c.id == bindparam("which"), job_table.c.state.in_(allowed))
+    if fenced:
+        guarded = guarded.where(job_table.c.attempt == bindparam("fence"))
+    return guarded.values({column: bindparam(f"new_{column}") for column in columns})
 
 
 def _changed(change: JobChange) -> Values:
