@@ -54,17 +54,24 @@ class Journal:
         self._open: dict[Key, Row] = {}
         with _native(path):
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-            marks = ",".join("?" for _ in OVER)
-            found = self._db.execute(
-                f"SELECT starting, body FROM attempts WHERE step NOT IN ({marks})",  # noqa: S608  # marks only
-                sorted(OVER),
-            )
-            for row in map(_row, found):
-                self._open[row.key] = row
+            try:
+                self._load()
+            except BaseException:
+                self._db.close()
+                raise
         self._path = path
+
+    def _load(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+        marks = ",".join("?" for _ in OVER)
+        found = self._db.execute(
+            f"SELECT starting, body FROM attempts WHERE step NOT IN ({marks})",  # noqa: S608  # marks only
+            sorted(OVER),
+        )
+        for row in map(_row, found):
+            self._open[row.key] = row
 
     def close(self) -> None:
         """Close the file."""

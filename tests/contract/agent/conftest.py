@@ -1,15 +1,10 @@
 import os
 import pwd
-import sys
 import threading
 import time
-from pathlib import Path
 
 import httpx2
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from agent_hub import ScriptedHub
 
 from foedus.agent.clock import SystemClock

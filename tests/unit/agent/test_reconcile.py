@@ -1,0 +1,317 @@
+import pytest
+from agent_rows import T0, make_order, make_record
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foedus.agent import reconcile
+from foedus.agent.reconcile import Rules
+from foedus.agent.statuses import board, statuses
+from foedus.core.base.instant import Instant
+from foedus.core.jobs.job import StopReason
+from foedus.core.jobs.state import AttemptState, Outcome
+from foedus.drivers.base import Phase, Record, Sighting
+from foedus.store.journal_rows import OVER, Step
+from foedus.wire.agents import BoardItem, StatusItem
+
+RULES = Rules(settle_s=15, lost_after_s=600, stop_again_s=10)
+
+
+def shown(phase, restarts=0, **more):
+    return Sighting(phase=Phase(phase), native_id="n1", restarts=restarts, **more)
+
+
+def see(row, at, seconds, phase, restarts=0, **more):
+    return reconcile.seen(row, shown(phase, restarts, **more), at(seconds), RULES)
+
+
+def finish(row, at, *records):
+    row = reconcile.booked(row, records)
+    return reconcile.closed(row.model_copy(update={"logged": True, "sent": True}), at(99))
+
+
+def test_an_order_runs_its_course(row, at, record):
+    one = reconcile.handing(row(), "dana", "/work/7", at(1))
+    assert (one.step, one.account, one.folder, one.since) == (Step.HANDING, "dana", "/work/7", at(1))
+    assert statuses(one) == ()
+
+    one = reconcile.handed(one, "n1")
+    assert statuses(one) == (StatusItem(job="7", attempt=1, state=AttemptState.STARTING, native_id="n1"),)
+
+    one = see(one, at, 2, "running", started=at(2), native_state="RUNNING")
+    assert statuses(one) == (
+        StatusItem(
+            job="7",
+            attempt=1,
+            state=AttemptState.RUNNING,
+            native_id="n1",
+            native_state="RUNNING",
+            started=at(2),
+        ),
+    )
+
+    one = see(one, at, 9, "ended", native_state="COMPLETED")
+    assert (one.step, reconcile.owes_records(one)) == (Step.ENDED, True)
+    assert statuses(one)[0].state is AttemptState.RUNNING
+
+    assert reconcile.new_records(one, [], at(10), RULES) == ()
+    last = record()
+    assert reconcile.new_records(one, [last], at(10), RULES) == (last,)
+    one = finish(one, at, last)
+    assert statuses(one) == (
+        StatusItem(
+            job="7",
+            attempt=1,
+            state=AttemptState.ENDED,
+            native_id="n1",
+            native_state="COMPLETED",
+            started=last.started,
+            ended=last.ended,
+            outcome=Outcome.COMPLETED,
+            exit_code=0,
+            signal=0,
+        ),
+    )
+
+
+def test_nothing_is_closed_before_records_output_and_files_are_collected(row, at, record):
+    one = see(reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1"), at, 1, "ended")
+
+    for update in ({"logged": True}, {"sent": True}, {"logged": True, "sent": True}):
+        assert reconcile.closed(one.model_copy(update=update), at(2)).step is Step.ENDED
+    booked = reconcile.booked(one, [record()])
+    assert reconcile.closed(booked.model_copy(update={"logged": True}), at(2)).step is Step.ENDED
+    assert reconcile.closed(booked.model_copy(update={"logged": True, "sent": True}), at(2)).step is Step.CLOSED
+
+
+def test_a_doubtful_hand_over_is_repeated_only_when_it_certainly_never_was(row, at):
+    one = reconcile.handing(row(), "a", "/f", at(0))
+
+    one = see(one, at, 1, "unknown")
+    assert one.step is Step.HANDING
+    one = see(one, at, 15, "unknown")
+    assert one.step is Step.HANDING
+    one = see(one, at, 16, "unknown")
+    assert (one.step, one.unknowns, one.unknown_since) == (Step.INTENDED, 0, None)
+
+
+def test_a_doubtful_hand_over_that_shows_up_is_followed(row, at):
+    one = see(see(reconcile.handing(row(), "a", "/f", at(0)), at, 1, "unknown"), at, 30, "pending")
+
+    assert (one.step, one.native_id, one.unknown_since) == (Step.HANDED, "n1", None)
+    assert see(one, at, 31, "unknown").unknowns == 1
+
+
+def test_what_was_stopped_while_in_doubt_never_starts(row, at):
+    one = reconcile.asked_to_stop(reconcile.handing(row(), "a", "/f", at(0)), StopReason.CANCEL)
+
+    one = see(see(one, at, 1, "unknown"), at, 20, "unknown")
+
+    assert (one.step, one.reason) == (Step.RETURNED, "cancelled before it was handed to the cluster")
+    assert reconcile.handing(one, "a", "/f", at(21)) == one
+
+
+def test_an_order_that_is_stopped_before_it_was_handed_over_goes_back(row):
+    one = reconcile.asked_to_stop(row(), StopReason.RECALL)
+
+    assert statuses(one) == (
+        StatusItem(
+            job="7",
+            attempt=1,
+            state=AttemptState.RETURNED,
+            reason="recalled before it was handed to the cluster",
+        ),
+    )
+
+
+def test_an_attempt_that_the_cluster_forgot_keeps_its_state_and_says_so(row, at):
+    one = reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1")
+    one = see(see(one, at, 1, "running", started=at(1)), at, 100, "unknown")
+
+    (status,) = statuses(one)
+
+    assert status.state is AttemptState.RUNNING
+    assert status.reason == "neither the cluster's queue nor its accounting knows it since 2023-11-14T22:15:00Z"
+    assert see(one, at, 699, "unknown").step is Step.RUNNING
+
+
+def test_an_attempt_that_stays_forgotten_is_lost_and_booked_with_nothing(row, at):
+    one = reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1")
+    one = see(see(see(one, at, 1, "running"), at, 100, "unknown"), at, 700, "unknown")
+    assert one.step is Step.ENDED
+
+    (missing,) = reconcile.new_records(one, [], at(700), RULES)
+
+    assert (missing.outcome, missing.elapsed, missing.started) == (Outcome.NODE_FAIL, 0, None)
+    assert reconcile.is_missing(missing)
+    (status,) = statuses(finish(one, at, missing))
+    assert (status.state, status.outcome) == (AttemptState.ENDED, Outcome.NODE_FAIL)
+    assert status.reason.startswith("the cluster lost it")
+
+
+def test_each_restart_of_the_cluster_is_an_attempt_of_its_own(row, at, record):
+    one = reconcile.handed(reconcile.handing(row(attempt=3), "a", "/f", at(0)), "n1")
+    one = see(see(one, at, 1, "running", started=at(1)), at, 10, "pending", restarts=1, reason="BeginTime")
+    assert (reconcile.owes_records(one), statuses(one)) == (True, ())
+
+    first = record(0, "preempted", 8)
+    assert reconcile.new_records(one, [first], at(10), RULES) == (first,)
+    one = reconcile.booked(one, [first])
+
+    assert [(item.attempt, item.state, item.requeued_as, item.outcome) for item in statuses(one)] == [
+        (3, AttemptState.ENDED, 4, Outcome.PREEMPTED),
+        (4, AttemptState.STARTING, None, None),
+    ]
+    assert not reconcile.owes_records(one)
+    one = see(one, at, 30, "ended", restarts=1)
+    assert reconcile.new_records(one, [first, record(1)], at(31), RULES) == (record(1),)
+    one = finish(one, at, record(1))
+    assert [(item.attempt, item.state, item.requeued_as, item.outcome) for item in statuses(one)] == [
+        (3, AttemptState.ENDED, 4, Outcome.PREEMPTED),
+        (4, AttemptState.ENDED, None, Outcome.COMPLETED),
+    ]
+
+
+def test_an_ended_attempt_that_an_operator_queues_again_comes_back(row, at, record):
+    one = see(reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1"), at, 5, "ended")
+    one = finish(one, at, record())
+    assert see(one, at, 100, "ended") == one
+    assert see(one, at, 100, "unknown") == one
+
+    one = see(one, at, 100, "pending", restarts=1)
+
+    assert (one.step, one.logged, one.sent) == (Step.HANDED, False, False)
+    assert [(item.attempt, item.requeued_as) for item in statuses(one)] == [(1, 2), (2, None)]
+
+
+def test_a_recall_ends_what_waits_and_the_job_goes_elsewhere(row, at, record):
+    one = reconcile.asked_to_stop(
+        see(reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1"), at, 1, "pending"), StopReason.RECALL
+    )
+    assert reconcile.to_be_stopped(one, at(2), RULES)
+    one = reconcile.told_to_stop(one, at(2))
+    assert not reconcile.to_be_stopped(one, at(3), RULES)
+    assert reconcile.to_be_stopped(one, at(12), RULES)
+
+    one = finish(see(one, at, 13, "ended"), at, record(0, "cancelled", 0))
+
+    assert statuses(one) == (
+        StatusItem(job="7", attempt=1, state=AttemptState.RETURNED, native_id="n1", reason="recalled before it ran"),
+    )
+
+
+def test_a_recall_that_comes_too_late_is_moot(row, at, record):
+    one = see(reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1"), at, 1, "running", started=at(1))
+
+    one = reconcile.asked_to_stop(one, StopReason.RECALL)
+
+    assert not reconcile.to_be_stopped(one, at(2), RULES)
+    one = finish(see(one, at, 9, "ended"), at, record(0, "cancelled", 5))
+    assert statuses(one)[0].state is AttemptState.ENDED
+
+
+def test_an_attempt_that_began_while_it_was_recalled_is_seen_through(row, at, record):
+    one = reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1")
+    one = reconcile.told_to_stop(reconcile.asked_to_stop(one, StopReason.RECALL), at(1))
+
+    one = see(one, at, 2, "running", started=at(2))
+    assert (one.step, statuses(one)[0].state) == (Step.HANDED, AttemptState.STARTING)
+    ended = see(one, at, 5, "ended")
+    assert statuses(finish(ended, at, record(0, "cancelled", 3)))[0].reason == "recalled as it began; 3 s are booked"
+    done = statuses(finish(ended, at, record(0, "completed", 3)))[0]
+    assert (done.state, done.outcome) == (AttemptState.ENDED, Outcome.COMPLETED)
+
+
+def test_a_cancel_outweighs_a_recall(row, at):
+    one = reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1")
+
+    assert reconcile.asked_to_stop(reconcile.asked_to_stop(one, StopReason.RECALL), StopReason.CANCEL).stop == "cancel"
+    assert reconcile.asked_to_stop(reconcile.asked_to_stop(one, StopReason.CANCEL), StopReason.RECALL).stop == "cancel"
+
+
+@pytest.mark.parametrize(
+    ("state", "step"),
+    [
+        (AttemptState.BOUND, Step.HANDING),
+        (AttemptState.STARTING, Step.HANDED),
+        (AttemptState.RUNNING, Step.RUNNING),
+    ],
+)
+def test_a_lost_attempt_is_looked_for_and_not_started(order, at, state, step):
+    item = BoardItem(job="7", attempt=3, state=state, native_id="n9", order=order(attempt=2))
+
+    one = reconcile.adopted(item, at(0))
+
+    assert (one.step, one.native_id, one.newest, one.order.attempt) == (step, "n9", 3, 2)
+    assert reconcile.handing(one, "a", "/f", at(1)) == one
+    ref = reconcile.ref("pact", one)
+    assert (ref.marker.text, ref.native_id) == ("foedus:pact/7/2", "n9")
+    assert ref.since < at(-86_400)
+
+
+def test_an_old_copy_of_the_journal_is_not_trusted(row, order, at):
+    one = reconcile.doubted(row(), "/f")
+    assert (one.step, one.folder, one.adopted) == (Step.HANDING, "/f", True)
+
+    item = BoardItem(job="7", attempt=1, state=AttemptState.RUNNING, native_id="n9", order=order())
+    assert reconcile.told_of(row(), item).step is Step.HANDED
+    bound = item.model_copy(update={"state": AttemptState.BOUND})
+    assert reconcile.told_of(row(), bound) == row()
+
+
+def test_a_full_board_leaves_nothing_out(row, at):
+    intended = row()
+    assert [item.state for item in board(intended)] == [AttemptState.BOUND]
+    handing = reconcile.handing(intended, "a", "/f", at(0))
+    assert [item.state for item in board(handing)] == [AttemptState.BOUND]
+    assert [item.state for item in board(reconcile.handed(handing, "n1"))] == [AttemptState.STARTING]
+
+
+def test_a_record_that_the_cluster_owes_too_long_is_replaced(row, at):
+    one = see(reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1"), at, 5, "ended")
+
+    assert reconcile.new_records(one, [], at(604), RULES) == ()
+    (missing,) = reconcile.new_records(one, [], at(605), RULES)
+
+    assert reconcile.is_missing(missing)
+    assert "no record of it" in statuses(finish(one, at, missing))[0].reason
+
+
+SIGHTINGS = st.tuples(st.sampled_from(["pending", "running", "ended", "unknown"]), st.integers(0, 2))
+EVENTS = st.one_of(SIGHTINGS, st.sampled_from([StopReason.CANCEL, StopReason.RECALL]), st.just("start"))
+
+
+@settings(max_examples=300)
+@given(st.lists(EVENTS, max_size=25))
+def test_whatever_happens_each_restart_is_booked_once_and_nothing_known_starts_again(events):
+    one = reconcile.ordered(make_order(), T0)
+    booked, known = [], False
+    for number, event in enumerate(events):
+        now = Instant(T0 + number * 20_000)
+        before = one
+        if event == "start":
+            assert not (known and one.step is Step.INTENDED)
+            one = reconcile.handed(reconcile.handing(one, "a", "/f", now), "n1")
+        elif isinstance(event, StopReason):
+            one = reconcile.asked_to_stop(one, event)
+            if reconcile.to_be_stopped(one, now, RULES):
+                one = reconcile.told_to_stop(one, now)
+        else:
+            phase, restarts = event
+            one = reconcile.seen(one, shown(phase, restarts), now, RULES)
+        known = known or one.step in {Step.HANDED, Step.RUNNING, Step.ENDED}
+        records: tuple[Record, ...] = reconcile.new_records(
+            one, [make_record(restart) for restart in range(3)], now, RULES
+        )
+        booked += [record.restart for record in records]
+        one = reconcile.booked(one, records)
+        if one.step is Step.ENDED:
+            one = reconcile.closed(one.model_copy(update={"logged": True, "sent": True}), now)
+        assert one.restarts >= before.restarts
+        attempts = [item.attempt for item in statuses(one)]
+        assert attempts == sorted(set(attempts))
+    assert booked == sorted(set(booked))
+    if one.step is Step.CLOSED:
+        assert booked == list(range(one.restarts + 1))
+    if one.step is Step.RETURNED:
+        assert booked == []
+    assert (one.step in OVER) == (statuses(one) != () and statuses(one)[-1].state in {"ended", "returned"})
