@@ -51,10 +51,7 @@ def parse(
     Raises `TooLarge` for a script over `LARGEST_SCRIPT` or for options without end, and `BadInput` with everything
     else that is wrong.
     """
-    if len(script) > LARGEST_SCRIPT or len(script.encode("utf-8", "replace")) > LARGEST_SCRIPT:
-        raise TooLarge(
-            f"the script is larger than {LARGEST_SCRIPT} bytes", remedy="move data out of the script, into the bundle"
-        )
+    _check_size(script)
     faults = [*_script_faults(script), *_unfit("argument", enumerate(arguments, start=1))]
     if faults:
         raise BadInput(*faults)
@@ -123,6 +120,12 @@ def array_task(spec: JobSpec, array_id: JobId, index: int) -> ArrayTask:
         highest=indices[-1],
         step=spec.array.step,
     )
+
+
+def _check_size(script: str) -> None:
+    if len(script) > LARGEST_SCRIPT or len(script.encode("utf-8", "replace")) > LARGEST_SCRIPT:
+        remedy = "move data out of the script, into the bundle"
+        raise TooLarge(f"the script is larger than {LARGEST_SCRIPT} bytes", remedy=remedy)
 
 
 def _script_faults(script: str) -> Iterable[Fault]:
