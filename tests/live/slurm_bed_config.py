@@ -43,7 +43,7 @@ SHAPES = (
     Shape(
         name="jerusalem",
         letter="j",
-        gpu_model="a100",
+        gpu_model="h100",
         comment_in_accounting=True,
         enforced=False,
         people=("alice", "avi", "guest"),
@@ -51,7 +51,7 @@ SHAPES = (
     Shape(
         name="baku",
         letter="b",
-        gpu_model="h100",
+        gpu_model="a100",
         comment_in_accounting=False,
         enforced=True,
         people=("leyla", "rashad", "guest"),
