@@ -68,7 +68,8 @@ def misread(order: StartOrder) -> Refusal | None:
 
 
 def _facts(theirs: JobSpec, own: JobSpec) -> list[tuple[str, object, object]]:
-    names = ("resources", "array", "output", "error", "chdir", "requeue")
+    # an array and dependencies are taken over by the hub, so they may stand beside the script only
+    names = ("resources", "output", "error", "chdir", "requeue")
     return [(name, getattr(theirs, name), getattr(own, name)) for name in names]
 
 

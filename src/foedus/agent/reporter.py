@@ -9,7 +9,7 @@ from foedus.agent.reconcile import returned
 from foedus.agent.statuses import board
 from foedus.core.base.errors import FoedusError
 from foedus.core.base.ids import JobId
-from foedus.core.base.instant import Instant, after
+from foedus.core.base.instant import Instant, after, seconds_between
 from foedus.core.placement.capacity import Capacity
 from foedus.store.journal import Key
 from foedus.store.journal_rows import Outbox, Row, Step
@@ -17,7 +17,6 @@ from foedus.wire.agents import ReportReply, ReportRequest, StatusItem, UsageItem
 from foedus.wire.ledger import SealView
 
 _MOST = 500
-_LEAST_CAPACITY_S = 1.0
 _IDLE_S = 1.0
 _NEVER = Instant(0)
 PENDING_SEAL = "seal"
@@ -32,6 +31,8 @@ class Reporter:
     _full: Instant = field(default=_NEVER)
     """When everything was reported last."""
     _measured: Instant = field(default=_NEVER)
+    _outdated: bool = True
+    """Something has changed since what is free was measured."""
     _drained: bool | None = None
     _epoch: str = ""
 
@@ -46,9 +47,10 @@ class Reporter:
         outbox = context.journal.due(_MOST, _MOST)
         seal = context.journal.note(PENDING_SEAL) or ""
         changed = bool(outbox.statuses or outbox.usages or seal) or self._drained != context.flags.draining
-        capacity = self._capacity(now, changed=changed)
+        self._outdated = self._outdated or changed
+        capacity = self._capacity(now)
         if not (full or changed or capacity is not None):
-            return context.settings.report_s
+            return self._until_next(now)
         draining = context.flags.draining
         reply = context.hub.report(
             ReportRequest(
@@ -68,15 +70,20 @@ class Reporter:
         if full:
             self._full, self._epoch = now, epoch
         more = len(outbox.statuses) == _MOST or len(outbox.usages) == _MOST
-        return 0.0 if more else context.settings.report_s
+        return 0.0 if more else self._until_next(now)
 
-    def _capacity(self, now: Instant, *, changed: bool) -> Capacity | None:
+    def _until_next(self, now: Instant) -> float:
+        """Return the seconds until what is free is to be measured again: soon after a change, else at leisure."""
+        settings = self.context.settings
+        least = settings.capacity_s if self._outdated else settings.report_s
+        return max(0.0, seconds_between(now, after(self._measured, least)))
+
+    def _capacity(self, now: Instant) -> Capacity | None:
         """Measure what can start now; `None` if that was said a moment ago, or the cluster does not answer."""
         context = self.context
-        least = _LEAST_CAPACITY_S if changed else context.settings.report_s
-        if now < after(self._measured, least):
+        if self._until_next(now) > 0:
             return None
-        self._measured = now
+        self._measured, self._outdated = now, False
         try:
             return context.driver.capacity()
         except FoedusError as error:

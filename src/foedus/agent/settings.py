@@ -46,6 +46,8 @@ class AgentSettings(BaseSettings):
     """Seconds between two looks at the output of the jobs."""
     report_s: float = Field(default=5, gt=0, le=60)
     """Seconds between two reports of the site's capacity, while nothing else is to be reported."""
+    capacity_s: float = Field(default=1, ge=0, le=60)
+    """Least seconds between two reports of the site's capacity, however much changes."""
     board_s: float = Field(default=300, ge=1)
     """Seconds between two reports of everything that the site has."""
     settle_s: float = Field(default=15, ge=0)
