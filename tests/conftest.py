@@ -4,11 +4,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import postgres
+
+hypothesis.settings.register_profile("foedus", deadline=None)  # a busy machine is no fault of an example's
+hypothesis.settings.load_profile("foedus")
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,7 @@ def seal(data, books):
 ACTIONS = st.sampled_from([use, use, use, vouch, revoke, agree, fund, seal])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_two_verifiers_say_the_same_of_any_history(data):
     books = Books()
@@ -88,7 +88,7 @@ def test_two_verifiers_say_the_same_of_any_history(data):
     assert ours.sound == (theirs is None), (ours.faults, theirs)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(SITES, st.integers(0, 5000), st.booleans()), max_size=12))
 def test_any_honest_history_is_sound(used):
     books = Books()

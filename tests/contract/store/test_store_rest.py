@@ -96,7 +96,7 @@ def test_a_large_stretch_is_cut_into_parts(store: SqlStore):
             assert tx.logs.read(ONE, 1, "stdout", offset, limit)[0] == data[offset : offset + limit]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.binary(max_size=60),
     stretches=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), max_size=12),
