@@ -24,7 +24,7 @@ class Caller:
     roles: Mapping[ProjectId, ProjectRole] = field(default_factory=dict[ProjectId, ProjectRole])
     """The caller's part in each of their projects, narrowed likewise."""
     sites: tuple[SiteId, ...] = ()
-    """Sites that the caller operates."""
+    """Sites that the caller operates; none for a token that is narrowed to a project."""
 
     @property
     def office(self) -> bool:
@@ -63,7 +63,7 @@ class Caller:
             everything=self.office,
             user=self.user.id,
             projects=tuple(self.roles),
-            sites=self.sites if self.only is None else (),
+            sites=self.sites,
             only_project=self.only,
         )
 
@@ -71,7 +71,7 @@ class Caller:
         """Say whether the caller may see a job: the same rule as `visible`."""
         if self.only is not None and job.project != self.only:
             return False
-        at_mine = isinstance(job, Job) and self.only is None and job.site in self.sites
+        at_mine = isinstance(job, Job) and job.site in self.sites
         return self.office or job.user == self.user.id or job.project in self.roles or at_mine
 
     def ends(self, job: Job | Array) -> bool:
@@ -89,7 +89,7 @@ def caller_of(
     """Load what a person may do."""
     projects = tx.projects.of(user.id)
     roles = {one.id: one.members[user.id] for one in projects if only is None or one.id == only}
-    operates = user.role is Role.OPERATOR and agreement is not None
+    operates = user.role is Role.OPERATOR and only is None
     sites = tuple(site.id for site in agreement.homes(user.partner)) if operates and agreement else ()
     return Caller(user=user, scope=scope, only=only, roles=roles, sites=sites)
 

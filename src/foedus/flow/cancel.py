@@ -2,41 +2,60 @@
 
 from collections.abc import Sequence
 
-from foedus.core.base.errors import NotAllowed
-from foedus.core.base.ids import JobId
+from foedus.core.base.errors import Busy, NotAllowed
+from foedus.core.base.ids import JobId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.jobs.job import Job, StopReason, Story, StoryKind
-from foedus.core.jobs.state import AT_SITE, Move
+from foedus.core.jobs.state import ENDED, AttemptState, JobState, Move
 from foedus.flow.access import Caller, no_job
-from foedus.flow.ports import JobChange, Transaction, orders_topic
+from foedus.flow.ports import AttemptChange, JobChange, Transaction, orders_topic
 from foedus.flow.release import after_end
 from foedus.wire.alliance import Scope
 from foedus.wire.jobs import CancelReply
+
+_LOOKS = 3
 
 
 def cancel(tx: Transaction, caller: Caller, ids: Sequence[JobId], now: Instant) -> CancelReply:
     """Cancel jobs, tasks and whole arrays; all ids must be the caller's to cancel, or nothing is done."""
     caller.needs(Scope.SUBMIT)
     jobs = _load(tx, caller, ids)
-    cancelled: list[JobId] = []
+    reason = f"cancelled by {caller.user.id}"
+    waiting = [job for job in jobs if _end(tx, job, reason, now)]
+    after_end(tx, waiting, now)
+    cancelled = [job.id for job in waiting]
     stopping: list[JobId] = []
     over: list[JobId] = []
     for job in jobs:
-        if end_waiting(tx, job, f"cancelled by {caller.user.id}", now):
-            cancelled.append(job.id)
-        elif _ask(tx, job, caller, now):
-            stopping.append(job.id)
-        else:
-            over.append(job.id)
+        if job.id not in cancelled:
+            _stop(tx, job, caller, now, into=(cancelled, stopping, over))
     return CancelReply(cancelled=cancelled, stopping=stopping, over=over)
 
 
 def end_waiting(tx: Transaction, job: Job, reason: str, now: Instant) -> bool:
     """Cancel a job that waits at the hub; false if it does not."""
+    if not _end(tx, job, reason, now):
+        return False
+    after_end(tx, [job], now)
+    return True
+
+
+def take_back(tx: Transaction, job: Job, reason: str, now: Instant) -> bool:
+    """Take a job back from a site that was never given it; false if it was, or may have been."""
+    if job.state is not JobState.BOUND or not tx.attempts.withdraw(job.id, job.attempt, reason):
+        return False
+    returned = frozenset({AttemptState.RETURNED})
+    tx.attempts.change(
+        AttemptChange(job=job.id, number=job.attempt, state=AttemptState.RETURNED, allowed=returned, ended=now)
+    )
+    change = JobChange(job=job.id, move=Move.RETURN, at=now, reason=reason, fence=job.attempt, clear_run=True)
+    return tx.jobs.change(change)
+
+
+def _end(tx: Transaction, job: Job, reason: str, now: Instant) -> bool:
     if not tx.jobs.change(JobChange(job=job.id, move=Move.CANCEL, at=now, reason=reason, ended=now)):
         return False
     tx.jobs.tell([Story(job=job.id, at=now, kind=StoryKind.CANCELLED, data={"reason": reason})])
-    after_end(tx, job, now)
     return True
 
 
@@ -54,14 +73,29 @@ def _load(tx: Transaction, caller: Caller, ids: Sequence[JobId]) -> list[Job]:
     return list(jobs.values())
 
 
-def _ask(tx: Transaction, job: Job, caller: Caller, now: Instant) -> bool:
-    # The job may have moved since it was loaded: look again, under the lock of the update that just missed it.
-    fresh = tx.jobs.get([job.id]).get(job.id, job)
-    if fresh.state not in AT_SITE or fresh.site is None:
-        return False
-    if tx.jobs.ask_cancel(job.id, now):
-        data = {"by": caller.user.id, "site": fresh.site}
+def _stop(
+    tx: Transaction, job: Job, caller: Caller, now: Instant, *, into: tuple[list[JobId], list[JobId], list[JobId]]
+) -> None:
+    """Cancel what did not wait when it was loaded; it may have moved since, and may move again while this looks."""
+    cancelled, stopping, over = into
+    for _ in range(_LOOKS):
+        asked = tx.jobs.ask_cancel(job.id, now)
+        fresh = tx.jobs.get([job.id])[job.id]
+        if fresh.state in ENDED:
+            return over.append(job.id)
+        reason = f"cancelled by {caller.user.id}"
+        if take_back(tx, fresh, reason, now) or fresh.state is JobState.PENDING:
+            if end_waiting(tx, fresh, reason, now):
+                return cancelled.append(job.id)
+        elif fresh.site is not None:
+            _ask(tx, fresh, fresh.site, caller if asked else None, now)
+            return stopping.append(job.id)
+    raise Busy(f"job {job.id} moves while it is cancelled; nothing happened")
+
+
+def _ask(tx: Transaction, job: Job, site: SiteId, by: Caller | None, now: Instant) -> None:
+    if by is not None:
+        data = {"by": by.user.id, "site": site}
         tx.jobs.tell([Story(job=job.id, at=now, kind=StoryKind.CANCEL_ASKED, data=data)])
-    tx.attempts.ask_stop(job.id, fresh.attempt, StopReason.CANCEL)
-    tx.ring(orders_topic(fresh.site))
-    return True
+    tx.attempts.ask_stop(job.id, job.attempt, StopReason.CANCEL)
+    tx.ring(orders_topic(site))

@@ -1,7 +1,5 @@
 """Files that travel, seen from the hub: which pieces a project has, and whose they are."""
 
-import json
-
 from foedus.core.base.canon import sha256
 from foedus.core.base.errors import BadInput, Fault, NotFound, TooLarge
 from foedus.core.base.ids import Digest, JobId, ProjectId
@@ -32,7 +30,11 @@ def outputs(tx: Transaction, caller: Caller, pieces: PieceStore, name: JobId, nu
     data = pieces.get(job.project, digest) if digest else None
     if data is None:
         raise NotFound(f"job {name} has no outputs (yet)", remedy="declare them with `#FOEDUS output=PATTERN`")
-    return Manifest.model_validate(json.loads(data))
+    try:
+        return Manifest.model_validate_json(data)
+    except ValueError as error:
+        message = f"the list of the outputs of job {name} cannot be read"
+        raise NotFound(message, remedy=f"tell the operators of {job.site}: their agent sent it") from error
 
 
 def output_piece(

@@ -19,6 +19,7 @@ from foedus.wire.alliance import (
     NewTokenView,
     Role,
     Scope,
+    TokenList,
     TokenRequest,
     TokenView,
     UserRequest,
@@ -85,11 +86,15 @@ def add_user(tx: Transaction, caller: Caller, request: UserRequest, agreement: A
 
 
 def new_token(tx: Transaction, caller: Caller, request: TokenRequest, fresh: Secret, now: Instant) -> NewTokenView:
-    """Make a token: for oneself within one's own token's reach, or as the office for anyone."""
+    """Make a token: for oneself within one's own token's reach, or as the office for anyone.
+
+    It takes a token that may do everything: whoever finds another one must not be able to outlive its end with new
+    ones.
+    """
+    caller.needs(Scope.MANAGE)
     owner = request.user or caller.user.id
     if owner != caller.user.id:
         caller.needs_office()
-    caller.needs(request.scope)
     if caller.only is not None and request.project != caller.only:
         raise NotAllowed(f"this token is narrowed to project {caller.only}", remedy="narrow the new one likewise")
     user = tx.people.get(owner)
@@ -112,10 +117,24 @@ def new_token(tx: Transaction, caller: Caller, request: TokenRequest, fresh: Sec
     return NewTokenView(**token_view(token).model_dump(), token=fresh.text)
 
 
+def tokens_of(tx: Transaction, caller: Caller) -> TokenList:
+    """List the caller's tokens, without their secrets; the office's list is everybody's."""
+    caller.needs(Scope.MANAGE)
+    found = tx.people.tokens(None if caller.office else caller.user.id)
+    return TokenList(tokens=[token_view(token) for token in found if _manages(caller, token)])
+
+
+def _manages(caller: Caller, token: Token) -> bool:
+    """Say whether a token is the caller's to see and end; one narrowed to a project reaches no wider ones."""
+    own = token.user == caller.user.id and caller.only in {None, token.project}
+    return own or caller.office
+
+
 def revoke_token(tx: Transaction, caller: Caller, token: str, now: Instant) -> None:
     """End a token: one's own, or as the office anyone's."""
+    caller.needs(Scope.MANAGE)
     found = tx.people.token(token)
-    if found is None or (found.user != caller.user.id and not caller.office):
+    if found is None or not _manages(caller, found):
         raise NotFound(f"there is no token {token!r} that you could see", remedy="see `foedus token list`")
     tx.people.revoke(token, now)
 

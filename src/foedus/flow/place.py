@@ -4,13 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from foedus.core.agreement.model import Agreement
-from foedus.core.base.ids import SiteId
-from foedus.core.base.instant import Instant, seconds_between
+from foedus.core.base.ids import JobId, SiteId
+from foedus.core.base.instant import Instant, after, seconds_between
 from foedus.core.base.units import Seconds
 from foedus.core.jobs.job import Attempt, Job, StopReason, Story, StoryKind
-from foedus.core.jobs.state import AttemptState, Move
-from foedus.core.placement.decide import Bind, Considered, Held, SiteNow, Snapshot, Waiting, consider, decide
+from foedus.core.jobs.state import LIVE_ATTEMPT, AttemptState, Move
+from foedus.core.placement.decide import Bind, Considered, Held, Placing, SiteNow, Waiting
+from foedus.flow.cancel import take_back
 from foedus.flow.ports import JobChange, SiteRecord, Transaction, orders_topic
+
+_SETTLE_S = 10
+"""How long a scheduler may take to start what it was handed."""
+_PAST_ALL_TASKS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +23,9 @@ class PlaceRules:
     """Bounds of placement."""
 
     window: int = 1000
-    """Most waiting jobs looked at in one pass."""
+    """How many waiting jobs are loaded at once."""
+    windows: int = 10
+    """Most windows that one pass looks through while there is room left somewhere."""
     fresh: Seconds
     """How long a site's word about its capacity counts."""
     patience: Seconds
@@ -31,43 +38,54 @@ class PlaceRules:
 
 def place(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant) -> int:
     """Bind what can start; return how many were bound."""
-    jobs = {job.id: job for job in tx.jobs.pending(rules.window)}
-    if not jobs:
-        return 0
-    sites = sites_now(tx, agreement, rules, now)
-    waiting = [waiting_job(tx, job, agreement, rules, now) for job in jobs.values()]
-    snapshot = Snapshot(now=now, waiting=waiting, sites=sites, patience=rules.patience)
-    return sum(_bind(tx, jobs[bind.job], bind, now) for bind in decide(snapshot))
+    placing = Placing(sites=sites_now(tx, agreement, rules, now), patience=rules.patience, now=now)
+    bound = 0
+    last: tuple[int, int] | None = None
+    for _ in range(rules.windows):
+        jobs = tx.jobs.pending(rules.window, last)
+        resting = _resting(tx, jobs, rules, now)
+        started = True
+        for job in jobs:
+            bind = placing.offer(_waiting(job, agreement, resting.get(job.id, frozenset())))
+            started = bind is not None and _bind(tx, job, bind, now)
+            bound += started
+        if len(jobs) < rules.window or placing.full:
+            break
+        last = _after(jobs[-1], started=started)
+    return bound
 
 
 def recall(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant) -> int:
     """Ask back what waits too long in a site's own queue while another site could start it now."""
-    sites = sites_now(tx, agreement, rules, now)
-    asked = 0
-    for site in agreement.sites:
-        for attempt in tx.attempts.at(site.id, frozenset({AttemptState.STARTING})):
-            if attempt.stop is None and _overdue(attempt, rules, now):
-                asked += _recall(tx, attempt, agreement, sites, now)
-    return asked
+    overdue = [
+        attempt
+        for site in agreement.sites
+        for attempt in tx.attempts.at(site.id, frozenset({AttemptState.STARTING}))
+        if attempt.stop is None and _overdue(attempt, rules, now)
+    ]
+    if not overdue:
+        return 0
+    jobs = tx.jobs.get([attempt.job for attempt in overdue])
+    placing = Placing(sites=sites_now(tx, agreement, rules, now), patience=rules.patience, now=now)
+    return sum(
+        _recall(tx, attempt, jobs[attempt.job], agreement=agreement, placing=placing, now=now) for attempt in overdue
+    )
 
 
 def withdraw(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant) -> int:
     """Take back what was bound to a site that never came to fetch it."""
-    taken = 0
-    for site in agreement.sites:
-        for attempt in tx.attempts.at(site.id, frozenset({AttemptState.BOUND})):
-            stale = attempt.offered is None and seconds_between(attempt.bound, now) > rules.fresh
-            if stale and tx.attempts.withdraw(attempt.job, attempt.number, "its agent did not come for it"):
-                change = JobChange(
-                    job=attempt.job,
-                    move=Move.RETURN,
-                    at=now,
-                    reason=f"{site.id} did not come for it; waits for room at a site",
-                    fence=attempt.number,
-                    clear_run=True,
-                )
-                taken += tx.jobs.change(change)
-    return taken
+    stale = [
+        attempt
+        for site in agreement.sites
+        for attempt in tx.attempts.at(site.id, frozenset({AttemptState.BOUND}))
+        if attempt.offered is None and seconds_between(attempt.bound, now) > rules.fresh
+    ]
+    jobs = tx.jobs.get([attempt.job for attempt in stale])
+    return sum(
+        take_back(tx, jobs[attempt.job], f"{attempt.site} did not come for it; waits for room at a site", now)
+        for attempt in stale
+        if jobs[attempt.job].attempt == attempt.number
+    )
 
 
 def sites_now(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant) -> Mapping[SiteId, SiteNow]:
@@ -78,12 +96,7 @@ def sites_now(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Ins
 
 def waiting_job(tx: Transaction, job: Job, agreement: Agreement, rules: PlaceRules, now: Instant) -> Waiting:
     """Say what placement needs of a job: its sites, without those that gave it back a moment ago."""
-    resting = _resting(tx, job, rules, now) if job.attempt else frozenset[SiteId]()
-    partner_of = {site.id: site.partner for site in agreement.sites}
-    sites = tuple(
-        (site, partner_of[site] != job.partner) for site in job.sites if site in partner_of and site not in resting
-    )
-    return Waiting(job=job.id, resources=job.resources, sites=sites, since=job.submitted)
+    return _waiting(job, agreement, _resting(tx, [job], rules, now).get(job.id, frozenset()))
 
 
 def considered_data(considered: Iterable[Considered]) -> list[dict[str, str | bool]]:
@@ -102,27 +115,49 @@ def _site_now(tx: Transaction, record: SiteRecord, rules: PlaceRules, now: Insta
 
 
 def _held(tx: Transaction, record: SiteRecord) -> list[Held]:
-    """Return what was bound, or handed to the cluster, since the site last said what is free."""
-    said = record.capacity_at or 0
-    recent = [
-        attempt
-        for attempt in tx.attempts.at(record.site, frozenset({AttemptState.BOUND, AttemptState.STARTING}))
-        if attempt.state is AttemptState.BOUND or (attempt.handed or attempt.bound) >= said
-    ]
+    """Return what was bound, or handed to the cluster, and is not yet missing from what the site last said is free.
+
+    A scheduler takes a moment to start what it was handed; until then its nodes still look free.
+    """
+    said = record.capacity_at or Instant(0)
+    recent = [attempt for attempt in tx.attempts.at(record.site, LIVE_ATTEMPT) if _unseen(attempt, said)]
     jobs = tx.jobs.get([attempt.job for attempt in recent])
     return [
         Held(resources=jobs[attempt.job].resources, guest=attempt.guest) for attempt in recent if attempt.job in jobs
     ]
 
 
-def _resting(tx: Transaction, job: Job, rules: PlaceRules, now: Instant) -> frozenset[SiteId]:
-    return frozenset(
-        attempt.site
-        for attempt in tx.attempts.of(job.id)
-        if attempt.state is AttemptState.RETURNED
-        and attempt.ended is not None
-        and seconds_between(attempt.ended, now) < rules.rest
+def _unseen(attempt: Attempt, said: Instant) -> bool:
+    match attempt.state:
+        case AttemptState.STARTING:
+            return after(attempt.handed or attempt.bound, _SETTLE_S) >= said
+        case AttemptState.RUNNING:
+            return (attempt.started or attempt.bound) >= said
+        case _:
+            return True
+
+
+def _waiting(job: Job, agreement: Agreement, resting: frozenset[SiteId]) -> Waiting:
+    partner_of = {site.id: site.partner for site in agreement.sites}
+    sites = tuple(
+        (site, partner_of[site] != job.partner) for site in job.sites if site in partner_of and site not in resting
     )
+    return Waiting(job=job.id, resources=job.resources, sites=sites, since=job.submitted)
+
+
+def _resting(
+    tx: Transaction, jobs: Sequence[Job], rules: PlaceRules, now: Instant
+) -> Mapping[JobId, frozenset[SiteId]]:
+    """Return which sites gave jobs back so lately that they are not asked again yet."""
+    tried = [job.id for job in jobs if job.attempt]
+    return tx.attempts.returned(tried, after(now, -rules.rest)) if tried else {}
+
+
+def _after(last: Job, *, started: bool) -> tuple[int, int]:
+    """Say where to look on; past the whole array if its last task found no room, since the others ask for the same."""
+    if last.task is None:
+        return last.number, -1
+    return last.number, last.task if started else _PAST_ALL_TASKS
 
 
 def _bind(tx: Transaction, job: Job, bind: Bind, now: Instant) -> bool:
@@ -167,25 +202,14 @@ def _overdue(attempt: Attempt, rules: PlaceRules, now: Instant) -> bool:
 
 
 def _recall(
-    tx: Transaction, attempt: Attempt, agreement: Agreement, sites: Mapping[SiteId, SiteNow], now: Instant
+    tx: Transaction, attempt: Attempt, job: Job, *, agreement: Agreement, placing: Placing, now: Instant
 ) -> bool:
-    job = tx.jobs.get([attempt.job]).get(attempt.job)
-    if job is None or job.attempt != attempt.number:
+    if job.attempt != attempt.number:
         return False
-    elsewhere = _elsewhere(job, attempt, agreement)
-    waiting = Waiting(job=job.id, resources=job.resources, sites=elsewhere, since=job.submitted)
-    found = consider(waiting, sites)
-    if not found or found[-1].hindrance is not None:
+    bind = placing.offer(_waiting(job, agreement, frozenset({attempt.site})))
+    if bind is None or not tx.attempts.ask_stop(job.id, attempt.number, StopReason.RECALL):
         return False
-    if not tx.attempts.ask_stop(job.id, attempt.number, StopReason.RECALL):
-        return False
-    data = {"attempt": attempt.number, "site": attempt.site, "for": found[-1].site}
+    data = {"attempt": attempt.number, "site": attempt.site, "for": bind.site}
     tx.jobs.tell([Story(job=job.id, at=now, kind=StoryKind.RECALLED, data=data)])
     tx.ring(orders_topic(attempt.site))
     return True
-
-
-def _elsewhere(job: Job, attempt: Attempt, agreement: Agreement) -> tuple[tuple[SiteId, bool], ...]:
-    partner_of = {site.id: site.partner for site in agreement.sites}
-    others: Sequence[SiteId] = [site for site in job.sites if site != attempt.site and site in partner_of]
-    return tuple((site, partner_of[site] != job.partner) for site in others)

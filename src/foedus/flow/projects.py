@@ -1,5 +1,7 @@
 """Projects: opened, staffed and funded; every step that binds partners is an entry of the ledger."""
 
+from collections.abc import Mapping, Sequence
+
 from foedus.core.agreement.model import Agreement
 from foedus.core.base.canon import JsonObject
 from foedus.core.base.dsse import Signer
@@ -10,7 +12,7 @@ from foedus.core.base.units import HOUR, GpuSeconds, hours
 from foedus.core.ledger.bodies import allocation_body, project_body
 from foedus.core.ledger.entry import Kind, sign_body
 from foedus.flow.access import Caller, visible_project
-from foedus.flow.ports import Project, Transaction
+from foedus.flow.ports import Project, Transaction, User
 from foedus.wire.alliance import (
     AllocationRequest,
     MemberRequest,
@@ -66,14 +68,21 @@ def grant(
     caller.needs_office()
     found = visible_project(tx, caller, project)
     amount = GpuSeconds(request.gpu_hours * HOUR)
-    left = found.granted - found.used - found.reserved
-    if amount < 0 and -amount > left:
-        fault = f"only {hours(max(left, 0))} GPU-hours are neither used nor set aside"
-        raise BadInput(Fault(path="gpu_hours", fault=fault, remedy="take back less"))
+    if amount < 0:
+        _take_back(tx, found, GpuSeconds(-amount))
     tx.projects.grant(project, amount)
     body = allocation_body(agreement.id, project, amount, request.reason)
     _append(tx, Kind.ALLOCATION, body, signer, now)
     return project_view(tx, visible_project(tx, caller, project))
+
+
+def _take_back(tx: Transaction, project: Project, amount: GpuSeconds) -> None:
+    """Make sure that nobody sets aside meanwhile what is taken back: set it aside first."""
+    if not tx.projects.reserve(project.id, amount):
+        left = project.granted - project.used - project.reserved
+        fault = f"only {hours(max(left, 0))} GPU-hours are neither used nor set aside"
+        raise BadInput(Fault(path="gpu_hours", fault=fault, remedy="take back less"))
+    tx.projects.settle(project.id, released=amount, used=GpuSeconds(0))
 
 
 def set_member(tx: Transaction, caller: Caller, project: ProjectId, request: MemberRequest) -> ProjectView:
@@ -89,7 +98,16 @@ def set_member(tx: Transaction, caller: Caller, project: ProjectId, request: Mem
 
 def project_view(tx: Transaction, project: Project) -> ProjectView:
     """Put a project on the wire."""
-    people = {user.id: user for user in tx.people.all()} if project.members else {}
+    return project_views(tx, [project])[0]
+
+
+def project_views(tx: Transaction, projects: Sequence[Project]) -> list[ProjectView]:
+    """Put projects on the wire."""
+    people = {user.id: user for user in tx.people.all()}
+    return [_view(project, people) for project in projects]
+
+
+def _view(project: Project, people: Mapping[UserId, User]) -> ProjectView:
     return ProjectView(
         id=project.id,
         title=project.title,

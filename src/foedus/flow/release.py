@@ -1,9 +1,9 @@
 """What the end of one job sets in motion: its budget comes back, its array goes on, those who waited for it may run."""
 
-from collections import deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from foedus.core.base.ids import JobId, parent_array
+from foedus.core.base.ids import JobId, ProjectId, parent_array
 from foedus.core.base.instant import Instant
 from foedus.core.base.units import GpuSeconds
 from foedus.core.jobs.job import Job, Story, StoryKind
@@ -14,57 +14,58 @@ from foedus.flow.ports import BROKER, JobChange, Transaction, job_topic
 _WAITS_FOR_ROOM = "waits for room at a site"
 
 
-def after_end(tx: Transaction, job: Job, now: Instant) -> None:
-    """Follow up on a job that has just ended, in the same transaction; a chain of any length unwinds in a loop."""
-    ended = deque([job])
+def after_end(tx: Transaction, jobs: Sequence[Job], now: Instant) -> None:
+    """Follow up on jobs that have just ended, in the same transaction; a chain of any length unwinds in a loop."""
+    ended = list(jobs)
     while ended:
-        ended.extend(_follow_up(tx, ended.popleft(), now))
+        ended = _follow_up(tx, ended, now)
 
 
 def release_new(tx: Transaction, name: JobId, now: Instant) -> None:
     """Look whether a job or array that waits for others may go now, or never will."""
-    for job in _release(tx, name, now):
-        after_end(tx, job, now)
+    after_end(tx, _release(tx, name, now), now)
 
 
-def _follow_up(tx: Transaction, job: Job, now: Instant) -> list[Job]:
-    tx.projects.settle(job.project, released=job.reserved, used=GpuSeconds(0))
-    array = parent_array(job.id)
-    if array is not None:
+def sweep(tx: Transaction, limit: int, now: Instant) -> int:
+    """Look at every held job again, in case the end that should have released it was not followed up."""
+    names = tx.jobs.held(limit)
+    for name in names:
+        if tx.jobs.dependencies(name).each:
+            release_new(tx, name, now)
+        _go_on(tx, name, now)
+    return len(names)
+
+
+def _follow_up(tx: Transaction, jobs: Sequence[Job], now: Instant) -> list[Job]:
+    """Give back what the jobs had set aside, let go whom they held up, and return those who will never go."""
+    reserved: Counter[ProjectId] = Counter()
+    for job in jobs:
+        reserved[job.project] += job.reserved
+    for project, amount in sorted(reserved.items()):
+        tx.projects.settle(project, released=GpuSeconds(amount), used=GpuSeconds(0))
+    arrays = dict.fromkeys(array for job in jobs if (array := parent_array(job.id)))
+    for array in arrays:
         _go_on(tx, array, now)
-    tx.ring(job_topic(job.id))
-    names = [name for name in (job.id, array) if name]
+    names = [*(job.id for job in jobs), *arrays]
+    for name in names:
+        tx.ring(job_topic(name))
     return [given_up for name in names for each in tx.jobs.dependents(name) for given_up in _release(tx, each, now)]
 
 
 def _release(tx: Transaction, name: JobId, now: Instant) -> list[Job]:
     """Let go what may go now; end what never will, and return that."""
-    held = [job for job in _members(tx, name) if job.state is JobState.PENDING and job.held]
-    if not held:
-        return []
     met = _holds(tx, tx.jobs.dependencies(name))
     if met is None:
         return []
+    held = [job for job in _members(tx, name) if job.state is JobState.PENDING and job.held]
     if not met:
         return [job for job in held if _give_up(tx, job, now)]
     array = tx.jobs.arrays([name]).get(name)
-    first = held[: array.at_once] if array and array.at_once else held
-    _let_go(tx, [job.id for job in first], now)
-    if len(first) < len(held):
-        words = "waits for another task of the array to end"
-        tx.jobs.hold([job.id for job in held[len(first) :]], held=True, reason=words, at=now)
+    if array is not None and array.at_once is not None:
+        _go_on(tx, name, now)
+    else:
+        _let_go(tx, [job.id for job in held], now)
     return []
-
-
-def sweep(tx: Transaction, limit: int, now: Instant) -> int:
-    """Look at every held job again, in case the end that should have released it was not followed up."""
-    names = {parent_array(job.id) or job.id for job in tx.jobs.held(limit)}
-    for name in sorted(names):
-        if tx.jobs.dependencies(name).each:
-            release_new(tx, name, now)
-        else:
-            _go_on(tx, name, now)
-    return len(names)
 
 
 def _members(tx: Transaction, name: JobId) -> Sequence[Job]:
@@ -72,8 +73,9 @@ def _members(tx: Transaction, name: JobId) -> Sequence[Job]:
 
 
 def _let_go(tx: Transaction, jobs: Sequence[JobId], now: Instant) -> None:
-    tx.jobs.hold(jobs, held=False, reason=_WAITS_FOR_ROOM, at=now)
-    tx.ring(BROKER)
+    if jobs:
+        tx.jobs.hold(jobs, held=False, reason=_WAITS_FOR_ROOM, at=now)
+        tx.ring(BROKER)
 
 
 def _go_on(tx: Transaction, array: JobId, now: Instant) -> None:
@@ -81,14 +83,9 @@ def _go_on(tx: Transaction, array: JobId, now: Instant) -> None:
     whole = tx.jobs.arrays([array]).get(array)
     if whole is None or whole.at_once is None:
         return
-    if _holds(tx, tx.jobs.dependencies(array)) is not True:
-        return
-    tally = tx.jobs.tally([array]).get(array, {})
-    unfinished = sum(count for state, count in tally.items() if state not in ENDED)
-    held = tx.jobs.held_tasks(array, unfinished)
-    room = whole.at_once - (unfinished - len(held))
-    if room > 0 and held:
-        _let_go(tx, held[:room], now)
+    room = whole.at_once - tx.jobs.loose_tasks(array)
+    if room > 0 and _holds(tx, tx.jobs.dependencies(array)):
+        _let_go(tx, tx.jobs.held_tasks(array, room), now)
 
 
 def _give_up(tx: Transaction, job: Job, now: Instant) -> bool:

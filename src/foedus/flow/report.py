@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from foedus.core.base.ids import SiteId
 from foedus.core.base.instant import Instant
+from foedus.core.base.units import GpuSeconds
 from foedus.core.jobs.job import Attempt, Job, StopReason, Story, StoryKind
 from foedus.core.jobs.state import ENDED, LIVE_ATTEMPT, AttemptState, Move
 from foedus.flow.cancel import end_waiting
@@ -40,6 +41,8 @@ def report(tx: Transaction, site: SiteId, item: StatusItem, epoch: int, now: Ins
         return _answer(item, accepted=False, text=f"attempt {item.attempt} of job {item.job} was not given to {site}")
     if item.state is AttemptState.ENDED and item.outcome is None:
         return _answer(item, accepted=False, text="an ended attempt needs its outcome")
+    if item.requeued_as is not None and item.requeued_as != item.attempt + 1:
+        return _answer(item, accepted=False, text=f"the attempt after {item.attempt} is {item.attempt + 1}")
     one = _Report(item=item, site=site, attempt=attempt, job=job, epoch=epoch, now=now)
     match item.state:
         case AttemptState.BOUND:
@@ -135,7 +138,7 @@ def _end(tx: Transaction, one: _Report) -> None:
         signal=item.signal,
     )
     if tx.jobs.change(change):
-        after_end(tx, one.job, one.now)
+        after_end(tx, [one.job], one.now)
         tx.ring(BROKER)
 
 
@@ -158,8 +161,9 @@ def _next(tx: Transaction, one: _Report, number: int) -> None:
     if not tx.jobs.change(change):
         return
     if revived:
-        # It came back after its budget was released: hold it again if there is room, and count its use in any case.
-        tx.projects.reserve(one.job.project, one.job.reserved)
+        # It came back after its budget was released: it is set aside again even if the allocation has no room for it,
+        # since the job runs in any case.
+        tx.projects.settle(one.job.project, released=GpuSeconds(-one.job.reserved), used=GpuSeconds(0))
         _tell(tx, one, StoryKind.REVIVED, next=number)
     attempt = Attempt(
         job=one.job.id,
@@ -179,7 +183,8 @@ def _next(tx: Transaction, one: _Report, number: int) -> None:
 
 def _returned(tx: Transaction, one: _Report) -> None:
     item = one.item
-    allowed = frozenset({AttemptState.BOUND, AttemptState.STARTING})
+    # What was called back may have begun to run, and the hub may have heard of that, before the site ended it.
+    allowed = LIVE_ATTEMPT if one.attempt.stop is StopReason.RECALL else LIVE_ATTEMPT - {AttemptState.RUNNING}
     if not tx.attempts.change(_change(one, allowed, ended=one.now)):
         return
     _tell(tx, one, StoryKind.RETURNED, reason=item.reason, policy=list(item.policy), final=item.final)
@@ -201,13 +206,14 @@ def _returned(tx: Transaction, one: _Report) -> None:
 
 def _again(tx: Transaction, one: _Report, left: tuple[SiteId, ...]) -> None:
     """After a return: cancelled meanwhile, refused by every site, or placed anew."""
-    if one.job.cancel:
+    # Looked at again under the lock of the change: a cancel may have come since the job was loaded.
+    if tx.jobs.get([one.job.id])[one.job.id].cancel:
         end_waiting(tx, one.job, f"cancelled before {one.site} started it", one.now)
     elif not left:
         reason = f"no site is left that would take it; {one.site} said: {one.item.reason}"
         if tx.jobs.change(JobChange(job=one.job.id, move=Move.REFUSE, at=one.now, reason=reason, ended=one.now)):
             _tell(tx, one, StoryKind.REFUSED, reason=reason)
-            after_end(tx, one.job, one.now)
+            after_end(tx, [one.job], one.now)
     else:
         tx.ring(BROKER)
 

@@ -1,13 +1,12 @@
 """Submit: scripts become jobs, admitted or refused, in one transaction with the key that makes a repeat harmless."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from foedus.core.agreement.admit import Admitted, Budget, Limits, Reason, Refused, admit
-from foedus.core.agreement.model import Agreement
-from foedus.core.agreement.request import Applicant, Verdict, run_request
+from foedus.core.agreement.admit import Admitted, Reason, Refused
+from foedus.core.agreement.request import Applicant
 from foedus.core.base.errors import BadInput, Fault
-from foedus.core.base.ids import Digest, JobId, ProjectId, SiteId, array_task
+from foedus.core.base.ids import Digest, JobId, ProjectId, array_task
 from foedus.core.base.instant import Instant
 from foedus.core.base.units import GpuSeconds
 from foedus.core.jobs.job import Array, Job, Story, StoryKind
@@ -15,18 +14,11 @@ from foedus.core.jobs.sbatch import parse
 from foedus.core.jobs.spec import ArraySpec, Dependency, JobSpec
 from foedus.core.jobs.state import JobState
 from foedus.flow.access import Caller, no_job
-from foedus.flow.ports import BROKER, Policy, Project, Transaction
+from foedus.flow.admit import Admission, Decision, Rules
+from foedus.flow.ports import BROKER, Project, Transaction
 from foedus.flow.release import release_new
 from foedus.wire.alliance import Scope
 from foedus.wire.jobs import ReasonView, Submission, SubmittedView
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What is in force: the agreement, and its clauses ready to be asked."""
-
-    agreement: Agreement
-    clauses: Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +28,17 @@ class _Asked:
     submission: Submission
     spec: JobSpec
     project: Project
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """One submission, decided on, with the jobs that it becomes."""
+
+    name: JobId
+    spec: JobSpec
+    decision: Decision
+    jobs: Sequence[Job]
+    array: Array | None
 
 
 def submit(
@@ -48,14 +51,20 @@ def submit(
     """
     caller.needs(Scope.SUBMIT)
     asked = _read_all(tx, caller, submissions)
-    limits = _limits(tx)
     digests = tx.jobs.put_specs([one.spec for one in asked])
     first = tx.jobs.numbers(len(asked))
-    views: list[SubmittedView] = []
-    for offset, (one, spec) in enumerate(zip(asked, digests, strict=True)):
-        views.append(_take(tx, caller, one, spec, first + offset, rules=rules, limits=limits, now=now))
+    admission = Admission(tx, rules, now)
+    taken = [
+        _take(caller, one, spec, first + offset, admission=admission, rules=rules, now=now)
+        for offset, (one, spec) in enumerate(zip(asked, digests, strict=True))
+    ]
+    tx.jobs.add([job for one in taken for job in one.jobs], [one.array for one in taken if one.array])
+    tx.jobs.tell([line for one in taken for line in _story(one, rules, now)])
+    for one in taken:
+        if isinstance(one.decision.verdict, Admitted):
+            _hold(tx, one, now)
     tx.ring(BROKER)
-    return views
+    return _views(tx, taken)
 
 
 def _read_all(tx: Transaction, caller: Caller, submissions: Sequence[Submission]) -> list[_Asked]:
@@ -111,72 +120,41 @@ def _bundle_faults(tx: Transaction, submission: Submission, project: Project) ->
         yield Fault(path="bundle", fault="its manifest is not here", remedy="upload the bundle first, then submit")
 
 
-def _limits(tx: Transaction) -> Mapping[SiteId, Limits]:
-    found: dict[SiteId, Limits] = {}
-    for site in tx.sites.all():
-        if site.capacity:
-            owner, guest = site.capacity.owner, site.capacity.guest
-            found[site.site] = Limits(
-                owner=owner.time_limit if owner else None, guest=guest.time_limit if guest else None
-            )
-    return found
-
-
 def _take(
-    tx: Transaction,
     caller: Caller,
     asked: _Asked,
     spec: Digest,
     number: int,
     *,
+    admission: Admission,
     rules: Rules,
-    limits: Mapping[SiteId, Limits],
     now: Instant,
-) -> SubmittedView:
+) -> _Taken:
     applicant = Applicant(
         user=caller.user.id, partner=caller.user.partner, project=asked.project.id, sector=asked.project.sector
     )
-    verdict, verdicts = _admit(tx, asked, applicant, rules, limits=limits, now=now)
-    jobs, array = _jobs(caller, asked, spec, number, verdict, rules=rules, now=now)
-    tx.jobs.add(jobs, [array] if array else [])
-    tx.jobs.tell(_story(JobId(str(number)), asked.spec, verdict, verdicts, rules=rules, now=now))
-    if isinstance(verdict, Admitted):
-        _hold(tx, JobId(str(number)), jobs, asked.spec, now)
-    reasons = verdict.reasons if isinstance(verdict, Refused) else verdict.refusals
-    return SubmittedView(
-        id=JobId(str(number)),
-        state=jobs[0].state,
-        tasks=len(jobs),
-        sites=list(jobs[0].sites),
-        reasons=[reason_view(reason) for reason in reasons],
-        notices=list(asked.spec.notices),
-    )
+    decision = admission.decide(asked.spec, applicant)
+    jobs, array = _jobs(caller, asked, spec, number, decision.verdict, rules=rules, now=now)
+    return _Taken(name=JobId(str(number)), spec=asked.spec, decision=decision, jobs=jobs, array=array)
 
 
-def _admit(
-    tx: Transaction,
-    asked: _Asked,
-    applicant: Applicant,
-    rules: Rules,
-    *,
-    limits: Mapping[SiteId, Limits],
-    now: Instant,
-) -> tuple[Admitted | Refused, Sequence[Verdict]]:
-    """Ask the clauses, then decide; what an admitted job may cost at most is set aside at once."""
-    project = tx.projects.get(asked.project.id) or asked.project
-    requests = [run_request(applicant, asked.spec, site) for site in rules.agreement.sites]
-    verdicts = rules.clauses.judge(requests)
-
-    def decide(budget: Budget) -> Admitted | Refused:
-        by_site = {verdict.site: verdict for verdict in verdicts}
-        return admit(asked.spec, rules.agreement, applicant, budget=budget, verdicts=by_site, limits=limits, now=now)
-
-    verdict = decide(Budget(granted=project.granted, used=project.used, reserved=project.reserved))
-    if isinstance(verdict, Admitted) and not tx.projects.reserve(project.id, verdict.cost):
-        # Another submission took the rest of the allocation in this very moment: decide again on what is left.
-        fresh = tx.projects.get(project.id) or project
-        verdict = decide(Budget(granted=fresh.granted, used=fresh.used, reserved=GpuSeconds(fresh.granted)))
-    return verdict, verdicts
+def _views(tx: Transaction, taken: Sequence[_Taken]) -> list[SubmittedView]:
+    """Say what became of each; one that depends on what is over may be over itself by now."""
+    dependent = tx.jobs.get([one.jobs[0].id for one in taken if one.spec.dependencies.each])
+    views: list[SubmittedView] = []
+    for one in taken:
+        job, verdict = one.jobs[0], one.decision.verdict
+        reasons = verdict.reasons if isinstance(verdict, Refused) else verdict.refusals
+        view = SubmittedView(
+            id=one.name,
+            state=dependent.get(job.id, job).state,
+            tasks=len(one.jobs),
+            sites=list(job.sites),
+            reasons=[reason_view(reason) for reason in reasons],
+            notices=list(one.spec.notices),
+        )
+        views.append(view)
+    return views
 
 
 def _jobs(
@@ -241,14 +219,15 @@ def _array(job: Job, array: ArraySpec) -> Array:
     )
 
 
-def _hold(tx: Transaction, name: JobId, jobs: Sequence[Job], spec: JobSpec, now: Instant) -> None:
+def _hold(tx: Transaction, taken: _Taken, now: Instant) -> None:
     """Keep back what waits for other jobs, and the tasks beyond the array's throttle."""
+    spec, jobs = taken.spec, taken.jobs
     throttle = spec.array.at_once if spec.array else None
     if spec.dependencies.each:
-        tx.jobs.depend(name, spec.dependencies)
+        tx.jobs.depend(taken.name, spec.dependencies)
         words = "waits for " + ", ".join(_say(each) for each in spec.dependencies.each)
         tx.jobs.hold([job.id for job in jobs], held=True, reason=words, at=now)
-        release_new(tx, name, now)
+        release_new(tx, taken.name, now)
     elif throttle and throttle < len(jobs):
         words = f"waits for another task of the array to end ({throttle} at once)"
         tx.jobs.hold([job.id for job in jobs[throttle:]], held=True, reason=words, at=now)
@@ -259,20 +238,15 @@ def _say(dependency: Dependency) -> str:
     return f"{dependency.job} {words[dependency.condition]}"
 
 
-def _story(
-    name: JobId,
-    spec: JobSpec,
-    verdict: Admitted | Refused,
-    verdicts: Sequence[Verdict],
-    *,
-    rules: Rules,
-    now: Instant,
-) -> list[Story]:
+def _story(taken: _Taken, rules: Rules, now: Instant) -> list[Story]:
+    name, spec, verdict = taken.name, taken.spec, taken.decision.verdict
     clauses = [
-        {"site": one.site, "allowed": one.allowed, "clauses": list(one.clauses), "fault": one.fault} for one in verdicts
+        {"site": one.site, "allowed": one.allowed, "clauses": list(one.clauses), "fault": one.fault}
+        for one in taken.decision.verdicts
     ]
-    tasks = len(spec.array.indices) if spec.array else 1
-    submitted = Story(job=name, at=now, kind=StoryKind.SUBMITTED, data={"tasks": tasks, "notices": list(spec.notices)})
+    submitted = Story(
+        job=name, at=now, kind=StoryKind.SUBMITTED, data={"tasks": len(taken.jobs), "notices": list(spec.notices)}
+    )
     facts = {"agreement": rules.agreement.version, "verdicts": clauses}
     if isinstance(verdict, Refused):
         data = {**facts, "reasons": [_reason_data(reason) for reason in verdict.reasons]}

@@ -12,10 +12,10 @@ from foedus.core.base.dsse import Signer, Verifier
 from foedus.core.base.errors import FoedusError, NotFound
 from foedus.core.base.instant import Clock
 from foedus.core.base.units import Seconds
+from foedus.flow.admit import Rules
 from foedus.flow.balance import Folded, catch_up
 from foedus.flow.place import PlaceRules
 from foedus.flow.ports import PieceStore, Store, Transaction
-from foedus.flow.submit import Rules
 from foedus.hub.clock import SystemClock
 from foedus.hub.settings import HubSettings
 from foedus.keys import ed25519
@@ -43,7 +43,8 @@ class Hub:
     clock: Clock = field(default_factory=SystemClock)
     _rules: tuple[int, Rules] | None = None
     _balance: Folded = field(default_factory=Folded)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _compiling: threading.Lock = field(default_factory=threading.Lock)
+    _folding: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def place_rules(self) -> PlaceRules:
@@ -61,7 +62,7 @@ class Hub:
         version = tx.agreements.version()
         if version is None:
             raise NotFound("no agreement is in force", remedy="put one in force: `foedus hub init --agreement FILE`")
-        with self._lock:
+        with self._compiling:
             if self._rules is None or self._rules[0] != version:
                 record = tx.agreements.current()
                 if record is None:
@@ -76,7 +77,7 @@ class Hub:
 
     def balance(self, tx: Transaction) -> Folded:
         """Return what the ledger comes to, reading only what is new in it."""
-        with self._lock:
+        with self._folding:
             self._balance = catch_up(tx, self._balance)
             return self._balance
 

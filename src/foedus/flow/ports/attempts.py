@@ -1,6 +1,6 @@
 """Attempts of jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,6 +63,10 @@ class Attempts(Protocol):
 
         Return those that are still bound: only they may be given to it.
         """
+        ...
+
+    def returned(self, jobs: Sequence[JobId], since: Instant) -> Mapping[JobId, frozenset[SiteId]]:
+        """Return the sites that gave a job back later than `since`; jobs without such a site are left out."""
         ...
 
     def withdraw(self, job: JobId, number: int, reason: str) -> bool:

@@ -98,8 +98,11 @@ class Jobs(Protocol):
         """Newest first by (number, task); `before` is the (number, task or -1) of the last one on the page before."""
         ...
 
-    def pending(self, limit: int) -> Sequence[Job]:
-        """Return jobs to be placed (pending, not held), oldest first by (number, task)."""
+    def pending(self, limit: int, after: tuple[int, int] | None = None) -> Sequence[Job]:
+        """Return jobs to be placed (pending, not held), oldest first by (number, task).
+
+        `after` is the (number, task or -1) that they follow.
+        """
         ...
 
     def live(self, site: SiteId) -> Sequence[Job]:
@@ -126,6 +129,10 @@ class Jobs(Protocol):
         """Return the first held tasks of an array, by index."""
         ...
 
+    def loose_tasks(self, array: JobId) -> int:
+        """Count the tasks of an array that have neither ended nor are held back."""
+        ...
+
     def ask_cancel(self, job: JobId, at: Instant) -> bool:
         """Note on a job at a site that it is to be cancelled; false if it is not at a site or was noted before."""
         ...
@@ -142,8 +149,8 @@ class Jobs(Protocol):
         """Return ids (jobs, arrays) that wait for this job or array, whether or not it has ended."""
         ...
 
-    def held(self, limit: int) -> Sequence[Job]:
-        """Return held jobs, oldest first: for the sweep that finds a release that was lost."""
+    def held(self, limit: int) -> Sequence[JobId]:
+        """Return the ids of held jobs, and of arrays with held tasks, oldest first and each once."""
         ...
 
     def tell(self, lines: Sequence[Story]) -> None:

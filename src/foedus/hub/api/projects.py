@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from foedus.core.base.ids import ProjectId
 from foedus.flow.access import visible_project
-from foedus.flow.projects import grant, open_project, project_view, set_member
+from foedus.flow.projects import grant, open_project, project_view, project_views, set_member
 from foedus.hub.api.asking import REFUSALS, Asking, Key, ThisHub, once
 from foedus.wire.alliance import AllocationRequest, MemberRequest, ProjectList, ProjectRequest, ProjectView
 
@@ -18,7 +18,7 @@ def list_projects(hub: ThisHub, caller: Asking) -> ProjectList:
     with hub.store.read() as tx:
         found = tx.projects.of(None if caller.office else caller.user.id)
         shown = [project for project in found if caller.office or project.id in caller.roles]
-        return ProjectList(projects=[project_view(tx, project) for project in shown])
+        return ProjectList(projects=project_views(tx, shown))
 
 
 @router.post("/projects", status_code=201, response_model=ProjectView)

@@ -1,0 +1,81 @@
+"""Admit: ask the clauses, decide, and set aside at once what an admitted job may use at most."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from foedus.core.agreement.admit import Admitted, Budget, Limits, Refused, admit
+from foedus.core.agreement.model import Agreement
+from foedus.core.agreement.request import Applicant, Verdict, run_request
+from foedus.core.base.errors import Busy, NotFound
+from foedus.core.base.ids import ProjectId, SiteId
+from foedus.core.base.instant import Instant
+from foedus.core.base.units import GpuSeconds
+from foedus.core.jobs.spec import JobSpec
+from foedus.flow.ports import Policy, Transaction
+
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What is in force: the agreement, and its clauses ready to be asked."""
+
+    agreement: Agreement
+    clauses: Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What was decided on one job, and what the clauses said at each site."""
+
+    verdict: Admitted | Refused
+    verdicts: Sequence[Verdict]
+
+
+class Admission:
+    """Decides on the jobs of one transaction, one after the other, each on what the ones before have left."""
+
+    def __init__(self, tx: Transaction, rules: Rules, now: Instant) -> None:
+        self._tx = tx
+        self._rules = rules
+        self._now = now
+        self._limits = _limits(tx)
+        self._budgets: dict[ProjectId, Budget] = {}
+
+    def decide(self, spec: JobSpec, applicant: Applicant) -> Decision:
+        """Decide on one job; raises `Busy` if others keep taking from the same allocation."""
+        agreement, project = self._rules.agreement, applicant.project
+        verdicts = self._rules.clauses.judge([run_request(applicant, spec, site) for site in agreement.sites])
+        by_site = {verdict.site: verdict for verdict in verdicts}
+        for _ in range(_TRIES):
+            budget = self._budget(project)
+            verdict = admit(
+                spec, agreement, applicant, budget=budget, verdicts=by_site, limits=self._limits, now=self._now
+            )
+            if isinstance(verdict, Refused):
+                return Decision(verdict=verdict, verdicts=verdicts)
+            if self._tx.projects.reserve(project, verdict.cost):
+                self._budgets[project] = replace(budget, reserved=GpuSeconds(budget.reserved + verdict.cost))
+                return Decision(verdict=verdict, verdicts=verdicts)
+            # Another transaction took the rest of the allocation in this very moment: decide again on what is left.
+            del self._budgets[project]
+        raise Busy(f"the allocation of {project} changes while this is decided; nothing happened")
+
+    def _budget(self, project: ProjectId) -> Budget:
+        if project not in self._budgets:
+            found = self._tx.projects.get(project)
+            if found is None:
+                raise NotFound(f"there is no project {project!r}")
+            self._budgets[project] = Budget(granted=found.granted, used=found.used, reserved=found.reserved)
+        return self._budgets[project]
+
+
+def _limits(tx: Transaction) -> Mapping[SiteId, Limits]:
+    found: dict[SiteId, Limits] = {}
+    for site in tx.sites.all():
+        if site.capacity:
+            owner, guest = site.capacity.owner, site.capacity.guest
+            found[site.site] = Limits(
+                owner=owner.time_limit if owner else None, guest=guest.time_limit if guest else None
+            )
+    return found
