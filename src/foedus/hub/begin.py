@@ -54,7 +54,7 @@ def begin(
 
 def _begin(hub: Hub, tx: Transaction, path: Path, office: UserId, partner: PartnerId) -> Begun:
     if tx.people.all():
-        raise Conflict("this hub has begun already", remedy="amend the agreement with `foedus agreement put`")
+        raise Conflict("this hub has begun already", remedy="amend the agreement with `foedus agreement enforce`")
     now = hub.clock.now()
     record = put_in_force(
         tx,

@@ -23,6 +23,7 @@ STATUS: dict[str, HTTPStatus] = {
     "site-trouble": HTTPStatus.BAD_GATEWAY,
     "scheduler-refused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "unreachable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "busy": HTTPStatus.SERVICE_UNAVAILABLE,
     "broken": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 

@@ -26,11 +26,15 @@ class NodeTable(_Table):
     name: str = Field(default="node", pattern=r"^[a-z][a-z0-9-]{0,40}$")
     """Name of the node; of several, the beginning of their names: ``node1``, ``node2`` ..."""
     count: int = Field(default=1, ge=1, le=1000)
+    """How many."""
     cpus: int = Field(ge=1)
     """CPUs that are handed out. More than the machine has is allowed: then jobs share them, unbound."""
     memory_mib: int = Field(ge=1)
+    """Memory of each, in MiB."""
     gpus: int = Field(default=0, ge=0)
+    """GPU slots of each. Jobs see theirs by index in ``CUDA_VISIBLE_DEVICES``."""
     gpu_model: str | None = Field(default=None, min_length=1)
+    """Their model, as scripts and the agreement spell it."""
 
 
 class GuestTable(_Table):
@@ -41,7 +45,9 @@ class GuestTable(_Table):
     cpus: int | None = Field(default=None, ge=1)
     """Most CPUs of one node that guests hold together; all if left out."""
     memory_mib: int | None = Field(default=None, ge=1)
+    """Most memory of one node that guests hold together, in MiB; all if left out."""
     gpus: int | None = Field(default=None, ge=0)
+    """Most GPUs of one node that guests hold together; all if left out."""
     preempted: bool = False
     """Whether an owner job that does not fit ends running guests; they are queued again."""
     time_limit: int | None = Field(default=None, ge=1)
@@ -66,6 +72,7 @@ class DriverTable(_Table):
     nodes: Annotated[list[NodeTable] | None, BeforeValidator(_listed)] = None
     """One table or a list of tables; one node as large as this machine if left out."""
     guest: GuestTable | None = None
+    """What guests may use; without this table there is no place for guests."""
     time_limit: int = Field(default=3600, ge=1)
     """Seconds for a job that asks for no limit."""
     time_limit_max: int | None = Field(default=None, ge=1)

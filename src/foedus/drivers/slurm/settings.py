@@ -17,8 +17,11 @@ class LaneSettings:
     """Where one class of jobs goes. What is not named here is cleared, whatever the script says about it."""
 
     partition: str
+    """``--partition`` of these jobs."""
     account: str = ""
+    """``--account`` of these jobs."""
     qos: str = ""
+    """``--qos`` of these jobs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +29,9 @@ class Settings:
     """Checked settings of the driver."""
 
     owner: LaneSettings | None
+    """Where jobs of the site's own partner go. `None`: the site takes no such jobs."""
     guest: LaneSettings | None
-    """`None`: the site takes no such jobs."""
+    """Where jobs of other partners go. `None`: the site takes no such jobs."""
     guests_preempted: bool = True
     """Owner jobs displace guests here, so that what guests hold is free for owners."""
     conf: Path | None = None
