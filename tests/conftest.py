@@ -1,6 +1,7 @@
 """What every test may use."""
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,3 +27,11 @@ def postgres_server() -> Iterator[postgres.Server]:
 def postgres_dsn(postgres_server: postgres.Server) -> str:
     """URL of that server's own database; make others on it with `postgres_server.create`."""
     return postgres_server.dsn
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Give a folder that every local account may pass through; pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="foedus-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)

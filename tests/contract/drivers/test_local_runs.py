@@ -214,10 +214,8 @@ def test_the_configured_path_comes_first(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start jobs as another account")
-def test_a_job_runs_as_its_account(tmp_path):
-    for folder in [tmp_path, *tmp_path.parents][:3]:
-        folder.chmod(0o755)
-    site = Site(tmp_path)
+def test_a_job_runs_as_its_account(open_folder):
+    site = Site(open_folder)
     launch = site.launch(
         "1", "id -un; id -Gn; echo $USER $HOME; touch mine; cat $SECRET_STATE 2>&1 | wc -c", account="nobody"
     )
