@@ -10,7 +10,7 @@ class JobState(StrEnum):
     """Where a job is. Slurm's own words where Slurm has one."""
 
     PENDING = "pending"
-    """Admitted; waits for a dependency, for room at a site, or for its project's throttle."""
+    """Admitted; waits for a dependency, for room at a site, or for its array's throttle."""
     BOUND = "bound"
     """Given to one site, which has not yet said that its cluster has it."""
     STARTING = "starting"

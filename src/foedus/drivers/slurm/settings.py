@@ -29,13 +29,13 @@ class Settings:
     """Checked settings of the driver."""
 
     owner: LaneSettings | None
-    """Where jobs of the site's own partner go. `None`: the site takes no such jobs."""
+    """Where jobs of the site's own partner go. Left out, the site takes no such jobs."""
     guest: LaneSettings | None
-    """Where jobs of other partners go. `None`: the site takes no such jobs."""
+    """Where jobs of other partners go. Left out, the site takes no such jobs."""
     guests_preempted: bool = True
     """Owner jobs displace guests here, so that what guests hold is free for owners."""
     conf: Path | None = None
-    """What ``SLURM_CONF`` is set to; `None` for the machine's own."""
+    """What ``SLURM_CONF`` is set to; left out, the machine's own."""
     timeout: float = 30.0
     """Seconds that one command may take before the site counts as not answering."""
     path: str = LOGIN_PATH
