@@ -180,6 +180,11 @@ class SlurmBed:
         wait_until(f"job {job} at {cluster} in {states or 'a final state'}", reached, patience=patience)
         return found
 
+    def wait_gone(self, cluster: str, job: str) -> None:
+        """Wait until the controller has done with a job; needs no accounting."""
+        ask = ("squeue", "--noheader", f"--jobs={job}", "--format=%T")
+        wait_until(f"job {job} at {cluster} gone", lambda: not self.run(cluster, *ask, ok=False).strip())
+
     def clear(self, cluster: str) -> None:
         """Cancel every job of a cluster and wait until its nodes are idle; revives nodes that a test left down."""
         for node in self.clusters[cluster].nodes:
@@ -202,8 +207,8 @@ class SlurmBed:
 
     # --- faults -------------------------------------------------------------------------------------------------
 
-    def stop_slurmctld(self, cluster: str, *, hard: bool = True) -> None:
-        """End the controller (``kill -9`` by default)."""
+    def stop_slurmctld(self, cluster: str, *, hard: bool = False) -> None:
+        """End the controller. With ``kill -9`` Slurm itself loses what it had not saved, up to 5 seconds of work."""
         self._end(f"{cluster}-slurmctld", hard=hard)
 
     def start_slurmctld(self, cluster: str) -> None:
@@ -212,9 +217,9 @@ class SlurmBed:
         self.start(f"{cluster}-slurmctld", ["slurmctld", "-D", "-f", str(conf)])
         wait_until(f"{cluster}: slurmctld", lambda: self._pings(cluster), self.log(f"{cluster}-slurmctld"))
 
-    def restart_slurmctld(self, cluster: str) -> None:
-        """Kill the controller and start it again on its saved state."""
-        self.stop_slurmctld(cluster)
+    def restart_slurmctld(self, cluster: str, *, hard: bool = False) -> None:
+        """End the controller and start it again on its saved state."""
+        self.stop_slurmctld(cluster, hard=hard)
         self.start_slurmctld(cluster)
 
     def stop_slurmdbd(self, cluster: str, *, hard: bool = True) -> None:

@@ -61,6 +61,8 @@ NODES = 3
 CPUS = 8
 MEMORY = 16000
 GPUS = 4
+REQUEUE_DELAY = 5
+"""Seconds that Slurm holds back a requeued job: until its old credential has expired (120 by default)."""
 OWNER_TIMES = "MaxTime=1-00:00:00 DefaultTime=01:00:00"
 GUEST_TIMES = "MaxTime=04:00:00 DefaultTime=00:30:00"
 SCHEDULER = (
@@ -150,7 +152,7 @@ def slurm_conf(folder: Path, shape: Shape, ports: dict[str, int]) -> str:
         f"SlurmctldPort={ports['slurmctld']}",
         f"SlurmdPort={ports['j1' if shape.letter == 'j' else 'b1']}",
         "AuthType=auth/munge",
-        f"AuthInfo=socket={folder}/munge/socket",
+        f"AuthInfo=socket={folder}/munge/socket,cred_expire={REQUEUE_DELAY}",
         "CommunicationParameters=NoInAddrAny,NoCtldInAddrAny",
         f"StateSaveLocation={home}/state",
         f"SlurmctldPidFile={home}/slurmctld.pid",
@@ -177,6 +179,7 @@ def slurm_conf(folder: Path, shape: Shape, ports: dict[str, int]) -> str:
         "SchedulerType=sched/backfill",
         f"SchedulerParameters={','.join(SCHEDULER)}",
         "MaxArraySize=2001",
+        "FirstJobId=100001",  # large numbers, which cannot be mistaken for other figures in what a job prints
         "MaxJobCount=20000",
         "PriorityType=priority/basic",
         "PreemptType=preempt/partition_prio",

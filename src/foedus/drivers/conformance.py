@@ -48,10 +48,10 @@ class Bench:
     """Lets that many seconds pass (or makes a fake clock move)."""
     patience: float = 30.0
     """Seconds within which the cluster does anything that it is asked for."""
-    shortest_limit: str = "0:01"
-    """A short time limit that the cluster can hold, as ``--time`` takes it."""
+    shorten: Callable[[Launch], Launch] = lambda launch: launch
+    """Gives a launch, whose time limit is a minute, the shortest one that the cluster can hold."""
     hurry: Callable[[str], None] = lambda _native_id: None
-    """Makes the time limit of a running job come soon where `shortest_limit` is long."""
+    """Makes the time limit of a running job come soon, by its native id, where it cannot be shortened before."""
 
     def launch(
         self,
@@ -159,7 +159,7 @@ def signal_is_kept(bench: Bench) -> None:
 
 def time_limit_holds(bench: Bench) -> None:
     """Check that a job is ended at its time limit, and said to be."""
-    ref = bench.run("5", f"#SBATCH --time={bench.shortest_limit}", _LONG)
+    ref = bench.start(bench.shorten(bench.launch("5", "#SBATCH --time=1", _LONG)))
     bench.until(ref, Phase.RUNNING)
     bench.hurry(ref.native_id or "")
     _same(bench.record(ref).outcome, Outcome.TIMEOUT, "outcome")

@@ -3,11 +3,12 @@
 import os
 import pwd
 import time
+from dataclasses import replace
 
 import pytest
 
 from foedus.core.base.instant import Instant
-from foedus.core.base.units import Mebibytes
+from foedus.core.base.units import Mebibytes, Seconds
 from foedus.core.placement.capacity import NodeGroup
 from foedus.drivers.conformance import CASES, Bench
 from foedus.drivers.fake import FakeDriver
@@ -38,6 +39,11 @@ def fake(folder):
     )
 
 
+def one_second(launch):
+    resources = replace(launch.spec.resources, time_limit=Seconds(1))
+    return replace(launch, spec=replace(launch.spec, resources=resources))
+
+
 def local(folder):
     site = {
         "state": str(folder("site")),
@@ -53,7 +59,7 @@ def local(folder):
         folder=folder,
         now=lambda: Instant(int(time.time() * 1000)),
         pause=time.sleep,
-        shortest_limit="0:01",
+        shorten=one_second,
     )
     driver.close()
 

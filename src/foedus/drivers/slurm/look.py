@@ -94,7 +94,7 @@ def sighting(found: Found) -> Sighting:
             restarts=_restarts(found),
             native_state=newest.state,
             reason=newest.reason or (live.reason if live else ""),
-            started=newest.started,
+            started=newest.began,
         )
     if live is not None:
         return Sighting(
@@ -108,12 +108,12 @@ def sighting(found: Found) -> Sighting:
     if newest is None:
         return Sighting(phase=Phase.UNKNOWN)
     return Sighting(
-        phase=Phase.PENDING if newest.started is None else Phase.RUNNING,
+        phase=Phase.PENDING if newest.began is None else Phase.RUNNING,
         native_id=newest.native_id,
         restarts=_restarts(found),
         native_state=newest.state,
         reason=FORGOTTEN,
-        started=newest.started,
+        started=newest.began,
     )
 
 

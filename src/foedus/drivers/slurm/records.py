@@ -51,7 +51,7 @@ def _record(restart: int, parts: Sequence[Run], models: tuple[tuple[str, str], .
         exit_code=last.exit_code,
         signal=last.signal,
         submitted=parts[0].submitted,
-        started=parts[0].started if nodes else None,
+        started=parts[0].began,
         ended=last.ended,
         elapsed=Seconds(sum(part.elapsed for part in parts)),
         nodes=nodes,

@@ -20,6 +20,8 @@ from foedus.drivers.slurm.settings import LaneSettings, Settings
 from foedus.drivers.slurm.squeue import Load
 
 _IN_TURN = frozenset({"None", "Resources", "Priority", ""})
+_NODES_BUSY = "Nodes required for job"
+"""How squeue begins "... are DOWN, DRAINED or reserved for jobs in higher priority partitions"."""
 _HOLDING = frozenset({"RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "STOPPED", "SIGNALING", "STAGE_OUT"})
 
 
@@ -97,7 +99,7 @@ def _claims(
     settings: Settings, loads: Sequence[Load], waiting: Sequence[Load], *, guest: bool
 ) -> tuple[list[Load], list[Load]]:
     """Return the waiting jobs that go first in this lane, and the running ones that it displaces."""
-    in_turn = [load for load in waiting if load.reason in _IN_TURN]
+    in_turn = [load for load in waiting if load.reason in _IN_TURN or load.reason.startswith(_NODES_BUSY)]
     other = settings.lane(guest=not guest)
     if guest or other is None or not settings.guests_preempted:
         return in_turn, []

@@ -68,7 +68,13 @@ class Run:
     def complete(self) -> bool:
         """Whether the run is over and its record will not change: until then a query by time may not even show it."""
         final = states.outcome(self.state) is not None and self.ended is not None
-        return final and (self.eligible is not None or self.started is None)
+        never_ran = not self.nodes and self.elapsed == 0 and states.word(self.state) in {"CANCELLED", "REQUEUED"}
+        return final and (self.eligible is not None or never_ran)
+
+    @property
+    def began(self) -> Instant | None:
+        """When it started; a job that was cancelled before has a start in the database, and no nodes."""
+        return self.started if self.nodes else None
 
     @property
     def marked(self) -> str:
