@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from foedus.core.agreement.tables import KEY
 from foedus.core.base.errors import BadInput, Conflict, Fault, NotFound
+from foedus.core.base.ids import KEY
 
 PREFIX = "ed25519:"
 

@@ -19,9 +19,9 @@ from http_message_signatures.resolvers import MappingKeyResolver
 from http_message_signatures.signatures import HTTPMessageSigner, HTTPMessageVerifier
 from http_message_signatures.structures import VerifyResult
 
-from foedus.core.agreement.tables import KEY
 from foedus.core.base.dsse import Signer
 from foedus.core.base.errors import NotAuthenticated
+from foedus.core.base.ids import KEY
 from foedus.core.base.instant import Instant, from_seconds, iso, seconds_between
 from foedus.keys.ed25519 import public
 

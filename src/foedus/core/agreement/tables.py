@@ -10,32 +10,17 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import TypeVar, cast
 
+from foedus.core.base.canon import LARGEST
 from foedus.core.base.errors import Fault
-from foedus.core.base.ids import name_fault
+from foedus.core.base.ids import key_fault, name_fault
+from foedus.core.base.letters import has_unseen
 
 T = TypeVar("T")
-
-KEY = re.compile(r"ed25519:[0-9a-f]{64}")
-"""A public key as text."""
 
 NO_DAY = date.min
 """What `Table.day` returns after a fault."""
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
-_LARGEST = 2**53 - 1
-_UNSEEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Control characters, and the controls that let a text read differently from what it says."""
-
-
-def key_fault(key: str, path: str) -> Fault | None:
-    """Tell what is wrong with the text of a public key, or `None`."""
-    if KEY.fullmatch(key):
-        return None
-    return Fault(
-        path=path,
-        fault=f"{key!r} is not a public key",
-        remedy="give 'ed25519:' and 64 hexadecimal digits, as `foedus keys show` prints them",
-    )
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
@@ -114,7 +99,7 @@ class Table:
         found = self._take(key, int, "a whole number")
         if found is None:
             return least
-        if not least <= found <= _LARGEST:
+        if not least <= found <= LARGEST:
             self.note(key, f"{found} is out of range", f"use a whole number of at least {least} and at most 2^53 - 1")
             return least
         return found
@@ -147,7 +132,7 @@ class Table:
                 self.note(part, f"is {_kind(text)}", "write a text in quotes")
             elif not text.strip():
                 self.note(part, "is empty", "write the text, or leave the language out")
-            elif _UNSEEN.search(text):
+            elif has_unseen(text.replace("\n", " ")):
                 self.note(part, "holds control characters", "write plain text; no tabs, no direction overrides")
             else:
                 texts[language] = text

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from foedus.core.agreement.model import Agreement
-from foedus.core.agreement.tables import key_fault
 from foedus.core.base.canon import Json, canonical
 from foedus.core.base.dsse import Envelope, Signer, Verifier, sign, signed_by
 from foedus.core.base.errors import BadInput, Fault
-from foedus.core.base.ids import AllianceId, SiteId
+from foedus.core.base.ids import AllianceId, SiteId, key_fault
 from foedus.core.base.instant import Instant, after, iso, parse_iso
 
 PAYLOAD_TYPE = "application/vnd.foedus.site-key+json"

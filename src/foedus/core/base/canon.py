@@ -15,7 +15,9 @@ from foedus.core.base.ids import Digest
 Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
 JsonObject: TypeAlias = Mapping[str, Json]
 
-_LARGEST = 2**53 - 1
+LARGEST = 2**53 - 1
+"""The largest whole number that every JSON reader keeps exactly."""
+
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -48,7 +50,7 @@ def _check(value: object, path: str) -> None:
         if not value.isascii():
             _check_text(value, path)
     elif isinstance(value, int):
-        if not -_LARGEST <= value <= _LARGEST:
+        if not -LARGEST <= value <= LARGEST:
             raise ValueError(f"{path}: {value} does not fit in 53 bits")
     elif isinstance(value, Mapping):
         _check_members(cast("Mapping[object, object]", value), path)

@@ -23,6 +23,8 @@ Digest = NewType("Digest", str)
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 JOB_ID = re.compile(r"[1-9][0-9]{0,17}(?:_(?:0|[1-9][0-9]{0,6}))?")
 DIGEST = re.compile(r"[0-9a-f]{64}")
+KEY = re.compile(r"ed25519:[0-9a-f]{64}")
+"""A public key as text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,17 @@ def name_fault(text: str, path: str) -> Fault | None:
         path=path,
         fault=f"{text!r} is not a name",
         remedy="use 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning and ending with a letter or digit",
+    )
+
+
+def key_fault(key: str, path: str) -> Fault | None:
+    """Tell what is wrong with the text of a public key, or `None`."""
+    if KEY.fullmatch(key):
+        return None
+    return Fault(
+        path=path,
+        fault=f"{key!r} is not a public key",
+        remedy="give 'ed25519:' and 64 hexadecimal digits, as `foedus keys show` prints them",
     )
 
 

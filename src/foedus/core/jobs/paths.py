@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from foedus.core.base.errors import Fault
+from foedus.core.base.letters import has_control
 
 LONGEST_PATH = 4096
 """Bytes of UTF-8."""
@@ -18,9 +19,6 @@ LONGEST_PART = 255
 MOST_PARTS = 128
 
 _REMEDY = "name it relative to the job's folder, like results/model.bin"
-_FIRST_PRINTABLE = 0x20
-_DELETE = 0x7F
-_MAGIC = re.compile(r"[*?\[]")
 
 
 def path_fault(path: str, where: str) -> Fault | None:
@@ -64,11 +62,6 @@ def parents(path: str) -> tuple[str, ...]:
     return tuple("/".join(parts[:length]) for length in range(1, len(parts)))
 
 
-def is_pattern(text: str) -> bool:
-    """Say whether a name has wildcards."""
-    return _MAGIC.search(text) is not None
-
-
 def picked(path: str, patterns: Iterable[str]) -> bool:
     """Say whether one of the patterns picks the file, by its own name or by that of a folder that it is in.
 
@@ -109,17 +102,12 @@ def _problem(path: str) -> str | None:
         (path.startswith("/"), "is absolute"),
         (size > LONGEST_PATH, f"is longer than {LONGEST_PATH} bytes"),
         (len(parts) > MOST_PARTS, f"is deeper than {MOST_PARTS} folders"),
-        (any(_is_control(letter) for letter in path), "holds a control character"),
+        (has_control(path), "holds a control character"),
         (".." in parts, "leads out of the folder"),
         ("" in parts or "." in parts, "has an empty part or a '.'"),
         (any(len(part.encode("utf-8")) > LONGEST_PART for part in parts), f"has a part over {LONGEST_PART} bytes"),
     )
     return next((problem for wrong, problem in checks if wrong), None)
-
-
-def _is_control(letter: str) -> bool:
-    code = ord(letter)
-    return code < _FIRST_PRINTABLE or _DELETE <= code < 0xA0 or letter in "\u2028\u2029"  # noqa: PLR2004  # C1 block
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

@@ -6,19 +6,17 @@ A check takes the value and says what is wrong with it, or nothing.
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Final, cast
+from typing import cast
 
+from foedus.core.base.canon import LARGEST
 from foedus.core.base.errors import Fault
-from foedus.core.base.ids import DIGEST, JOB_ID, NAME
+from foedus.core.base.ids import DIGEST, JOB_ID, KEY, NAME
+from foedus.core.base.letters import has_unseen
 from foedus.core.ledger.times import exact_instant
 
 Check = Callable[[object], str | None]
 
-LARGEST: Final = 2**53 - 1
-"""The largest whole number that every JSON reader keeps exactly."""
-KEY: Final = re.compile(r"ed25519:[0-9a-f]{64}")
 _LONGEST_TEXT = 500
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def member_faults(parts: Mapping[str, object], checks: Mapping[str, Check], path: str, remedy: str) -> list[Fault]:
@@ -58,7 +56,7 @@ def key(value: object) -> str | None:
 
 def text(value: object) -> str | None:
     """Want a sentence: some text on one line."""
-    if isinstance(value, str) and 1 <= len(value) <= _LONGEST_TEXT and not _UNSEEN.search(value):
+    if isinstance(value, str) and 1 <= len(value) <= _LONGEST_TEXT and not has_unseen(value):
         return None
     return f"is not a line of 1 to {_LONGEST_TEXT} characters without controls"
 
