@@ -9,7 +9,7 @@ from typing import TypeVar
 from foedus.core.agreement.model import Agreement
 from foedus.core.agreement.read import read
 from foedus.core.base.dsse import Signer, Verifier
-from foedus.core.base.errors import FoedusError, NotFound
+from foedus.core.base.errors import Busy, NotFound
 from foedus.core.base.instant import Clock
 from foedus.core.base.units import Seconds
 from foedus.flow.admit import Rules
@@ -87,13 +87,17 @@ class Hub:
 
 
 def retried(store: Store, act: Callable[[Transaction], Result]) -> Result:
-    """Run `act` in a transaction, again with a short pause while it fails in a way that may pass."""
+    """Run `act` in a transaction, again with a short pause while it loses a race: then nothing has happened.
+
+    A connection that was lost is another matter: the transaction may have been committed, and only who asked for it
+    can tell, by their idempotency key, whether doing it again is right.
+    """
     for attempt in range(_TRIES):
         try:
             with store.begin() as tx:
                 return act(tx)
-        except FoedusError as error:
-            if not error.retryable or attempt == _TRIES - 1:
+        except Busy:
+            if attempt == _TRIES - 1:
                 raise
             time.sleep(0.02 * 2**attempt)
     raise AssertionError("unreachable: the last try returns or raises")
