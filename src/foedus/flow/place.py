@@ -61,7 +61,7 @@ def recall(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instan
         attempt
         for site in agreement.sites
         for attempt in tx.attempts.at(site.id, frozenset({AttemptState.STARTING}))
-        if attempt.stop is None and _overdue(attempt, rules, now)
+        if attempt.stop is not StopReason.CANCEL and _overdue(attempt, rules, now)
     ]
     if not overdue:
         return 0
@@ -207,6 +207,7 @@ def _recall(
     if job.attempt != attempt.number:
         return False
     bind = placing.offer(_waiting(job, agreement, frozenset({attempt.site})))
+    # One that was asked back before still claims its room elsewhere: only what is left is for others.
     if bind is None or not tx.attempts.ask_stop(job.id, attempt.number, StopReason.RECALL):
         return False
     data = {"attempt": attempt.number, "site": attempt.site, "for": bind.site}
