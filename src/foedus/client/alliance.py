@@ -16,19 +16,14 @@ from foedus.wire.alliance import (
     SiteList,
     TokenList,
     TokenRequest,
+    UserList,
     UserRequest,
     UserView,
     WhoView,
 )
 from foedus.wire.files import MissingReply, MissingRequest
 from foedus.wire.ledger import BalanceView, EntryPage, SignedHead
-from foedus.wire.message import Message, WireObject
-
-
-class UserList(Message):
-    """What ``GET /users`` answers."""
-
-    users: list[UserView]
+from foedus.wire.message import WireObject
 
 
 def projects() -> Call[ProjectList]:

@@ -45,9 +45,7 @@ sys.exit("error" in json.loads(text))
 
 
 class CallFailed(FoedusError):
-    """The job did not end well, or the function raised; the message says which."""
-
-    code = "call-failed"
+    """The job did not end well, or the function raised; the message says which. It has no code: only Python sees it."""
 
 
 @dataclass(slots=True)

@@ -7,9 +7,8 @@ import pytest
 from wire_hub import HOUR, NOW
 
 from foedus.cli.exits import Exit
-from foedus.client.alliance import UserList
 from foedus.wire.agents import CodeReply
-from foedus.wire.alliance import NewTokenView, ProjectList, ProjectView, SiteList, TokenList, UserView
+from foedus.wire.alliance import NewTokenView, ProjectList, ProjectView, SiteList, TokenList, UserList, UserView
 from foedus.wire.ledger import BalanceView, SignedHead
 
 PROJECT = ProjectView(

@@ -1,4 +1,6 @@
 import inspect
+import re
+from pathlib import Path
 
 from foedus.core.base import errors
 from foedus.core.base.errors import BadInput, Fault, FoedusError, SiteTrouble
@@ -14,8 +16,27 @@ def test_every_error_has_a_code_of_its_own():
     assert all("code" in vars(kind) for kind in all_errors())
 
 
-def test_the_drawn_tree_names_every_error():
-    assert [kind.__name__ for kind in all_errors() if kind.__name__ not in (errors.__doc__ or "")] == []
+def drawn(kind, bars=()):
+    """Draw a class and those below it, as the module's docstring does."""
+    branch = "".join("    " if last else "\u2502   " for last in bars[:-1])
+    twig = ("\u2514\u2500\u2500 " if bars[-1] else "\u251c\u2500\u2500 ") if bars else ""
+    below = [one for one in kind.__subclasses__() if one.__module__ == errors.__name__]
+    yield f"{branch}{twig}{kind.__name__}"
+    for number, one in enumerate(below, start=1):
+        yield from drawn(one, (*bars, number == len(below)))
+
+
+def test_the_drawn_tree_is_that_of_the_classes():
+    lines = [line.removeprefix("    ") for line in errors.__doc__.partition("::\n")[2].splitlines() if line.strip()]
+
+    assert [re.match(r"\W*\w+", line)[0] for line in lines] == list(drawn(FoedusError))
+
+
+def test_no_other_module_makes_a_code():
+    source = Path(errors.__file__).parents[2]
+    made = [path.name for path in source.rglob("*.py") if re.search(r"^    code = \"", path.read_text(), re.MULTILINE)]
+
+    assert made == ["errors.py"]
 
 
 def test_bad_input_tells_all_faults_at_once():
