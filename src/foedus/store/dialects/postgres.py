@@ -154,8 +154,8 @@ class PostgresLeader:
         return self._leads
 
     def release(self) -> None:
-        """Give the lead back, by closing the connection."""
+        """Give the lead back: unlocked here, since the server notices a closed connection only a moment later."""
         connection, self._connection, self._leads = self._connection, None, False
         if connection is not None:
-            with contextlib.suppress(psycopg.Error):
-                connection.close()
+            with contextlib.suppress(psycopg.Error), contextlib.closing(connection):
+                connection.execute("SELECT pg_advisory_unlock_all()")
