@@ -71,7 +71,7 @@ def test_killed_around_the_hand_over(hub, spawn, order, tmp_path, point):
 
 @pytest.mark.parametrize("kind", ["commit", "rollback"])
 def test_killed_at_every_step_of_the_journal(hub, spawn, order, tmp_path, kind):
-    jobs = [str(number) for number in range(1, 13)]
+    jobs = [str(number) for number in range(1, 10)]
     for number, job in enumerate(jobs, start=1):
         hub.order(order(job, script(tmp_path, job)))
         agent = spawn(f"{kind}:{number * 2 - (kind == 'commit')}")
