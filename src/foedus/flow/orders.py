@@ -28,7 +28,7 @@ def hello(tx: Transaction, site: SiteId, now: Instant) -> HelloReply:
     epoch = tx.sites.next_epoch(site)
     tx.sites.saw(site, now)
     attempts = tx.attempts.at(site, LIVE_ATTEMPT)
-    orders = _start_orders(tx, attempts)
+    orders = _start_orders(tx, [_given(tx, attempt) for attempt in attempts])
     board = [
         BoardItem(
             job=attempt.job,
@@ -40,6 +40,19 @@ def hello(tx: Transaction, site: SiteId, now: Instant) -> HelloReply:
         for attempt, order in zip(attempts, orders, strict=True)
     ]
     return HelloReply(epoch=epoch, now=now, board=board)
+
+
+def _given(tx: Transaction, attempt: Attempt) -> Attempt:
+    """Return the attempt that the site was given: the first of those that it made of it by queueing the job again."""
+    numbered = {one.number: one for one in tx.attempts.of(attempt.job)}
+    while (before := numbered.get(attempt.number - 1)) and _went_on_as(before, attempt):
+        attempt = before
+    return attempt
+
+
+def _went_on_as(before: Attempt, after: Attempt) -> bool:
+    same = (before.site, before.native_id) == (after.site, after.native_id)
+    return same and before.state is AttemptState.ENDED and bool(before.native_id)
 
 
 def starts(
