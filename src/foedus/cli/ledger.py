@@ -1,26 +1,23 @@
 """``foedus ledger``: the books. What works on a file needs no hub and no network."""
 
-import json
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from foedus.cli.exits import Exit
+from foedus.cli.session import Json
+from foedus.cli.show import note, print_json, print_line, say, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from foedus.core.ledger.chain import Head
     from foedus.core.ledger.entry import Entry
     from foedus.core.ledger.verify import Report
 
 app = typer.Typer(help="The ledger: export, verify, show.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The exported ledger.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class Format(StrEnum):
@@ -46,25 +43,25 @@ def verify(
         int,
         typer.Option(min=0, help="How many processes check signatures; 0 for one a processor, if the file is long."),
     ] = 0,
-    as_json: AsJson = False,
+    json: Json = False,
 ) -> None:
     """Check a ledger from end to end, with nothing but the file and the agreement.
 
     Ends with 0 if it is sound, with 1 if anything in it was changed, dropped, reordered, doubled or made up.
     """
-    from foedus.cli.ledger_lines import pool, progress
+    from foedus.cli.ledger_lines import kept_head, pool, progress
     from foedus.core.agreement.read import read
     from foedus.core.ledger.verify import verify as examine_all
     from foedus.keys.ed25519 import verify as check
 
     trusted = read(agreement.read_bytes())
-    held = _head(head) if head else None
+    held = kept_head(head) if head else None
     with ExitStack() as stack:
         lines = stack.enter_context(progress(file, "Verifying"))
         mapper = stack.enter_context(pool(file, processes))
         report = examine_all(lines, agreement=trusted, check=check, held=held, mapper=mapper)
-    if as_json:
-        typer.echo(json.dumps(_as_object(report), indent=2))
+    if json:
+        print_json(_as_object(report))
     else:
         _print(report)
     if not report.sound:
@@ -76,13 +73,12 @@ def show(
     file: File,
     kind: Annotated[str | None, typer.Option(help="Only entries of this kind, such as usage.")] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Only so many of the newest.")] = None,
-    as_json: AsJson = False,
+    json: Json = False,
 ) -> None:
     """Show the entries of a ledger. Nothing is checked but that each can be read: see `foedus ledger verify`."""
     from collections import deque
 
-    from foedus.cli.ledger_lines import progress
-    from foedus.cli.show import table
+    from foedus.cli.ledger_lines import entries, progress
     from foedus.core.base.errors import BadInput, Fault
     from foedus.core.ledger.entry import Kind
 
@@ -90,17 +86,13 @@ def show(
         remedy = f"use one of: {', '.join(Kind)}"
         raise BadInput(Fault(path="--kind", fault=f"{kind!r} is no kind of entry", remedy=remedy))
     with progress(file, "Reading") as lines:
-        found = (entry for entry in _entries(lines) if kind in {None, entry.kind})
-        if as_json and last is None:
-            for entry in found:
-                typer.echo(json.dumps(entry.json()))
+        found = (entry for entry in entries(lines) if kind in {None, entry.kind})
+        wanted = found if last is None else deque(found, maxlen=last)
+        if json:
+            for entry in wanted:
+                print_line(entry.json())
             return
-        kept = deque(found, maxlen=last)
-    if as_json:
-        for entry in kept:
-            typer.echo(json.dumps(entry.json()))
-        return
-    rows = [_row(entry) for entry in kept]
+        rows = [_row(entry) for entry in wanted]
     table(("entry", "booked", "kind", "what", "signed by"), rows, right=("entry",))
 
 
@@ -114,15 +106,13 @@ def convert(
     ] = False,
 ) -> None:
     """Write the usage records of a ledger as CSV, as Parquet, or in the OGF's Usage Record format 2.0 (XML)."""
-    from foedus.cli.show import note
-
     write_records(file, output, to, every=every)
     note(f"wrote {output}")
 
 
 def write_records(file: Path, output: Path, to: Format, *, every: bool = False) -> None:
     """Write the usage records of an exported ledger to another file."""
-    from foedus.cli.ledger_lines import progress
+    from foedus.cli.ledger_lines import entries, progress
     from foedus.core.ledger.booked import booked, settled
     from foedus.render.csv_file import csv_lines
     from foedus.render.parquet_file import write_parquet
@@ -130,7 +120,7 @@ def write_records(file: Path, output: Path, to: Format, *, every: bool = False) 
     from foedus.render.usage_record import usage_records
 
     with progress(file, "Reading") as lines, output.open("wb") as sink:
-        booked_records = (record for entry in _entries(lines) if (record := booked(entry)))
+        booked_records = (record for entry in entries(lines) if (record := booked(entry)))
         records = booked_records if every else iter(settled(booked_records))
         match to:
             case Format.CSV:
@@ -139,33 +129,6 @@ def write_records(file: Path, output: Path, to: Format, *, every: bool = False) 
                 write_parquet(usage_table(records), sink)
             case Format.XML:
                 sink.writelines(usage_records(records))
-
-
-def _entries(lines: "Iterator[bytes]") -> "Iterator[Entry]":
-    from foedus.core.base.errors import BadInput, Fault
-    from foedus.core.ledger.entry import Kind, entry_from_json
-
-    for number, line in enumerate(lines, 1):
-        try:
-            found = cast("object", json.loads(line))
-        except (ValueError, RecursionError) as error:
-            fault = Fault(path=f"line {number}", fault=f"is not JSON ({error})", remedy="export the ledger again")
-            raise BadInput(fault) from error
-        parts = cast("dict[str, object]", found) if isinstance(found, dict) else {}
-        if parts.get("kind") in Kind.__members__.values():
-            yield entry_from_json(parts, f"line {number}")
-
-
-def _head(path: Path) -> "Head":
-    from foedus.core.base.errors import BadInput, Fault
-    from foedus.core.ledger.chain import signed_head_from_json
-
-    try:
-        found = cast("object", json.loads(path.read_bytes()))
-    except (ValueError, RecursionError) as error:
-        fault = Fault(path=str(path), fault=f"is not JSON ({error})", remedy="give a head as the hub signed it")
-        raise BadInput(fault) from error
-    return signed_head_from_json(found, str(path)).head
 
 
 def _row(entry: "Entry") -> tuple[str, ...]:
@@ -203,7 +166,6 @@ def _summary(entry: "Entry") -> str:
 
 
 def _print(report: "Report") -> None:
-    from foedus.cli.show import note, say
     from foedus.core.base.instant import iso
 
     for fault in report.faults:

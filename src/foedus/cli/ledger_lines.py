@@ -1,5 +1,6 @@
-"""Reading long ledgers: line by line with a progress bar, and with several processes that check signatures."""
+"""Reading ledgers and heads from files: long ones with a progress bar, and with several processes that check them."""
 
+import json
 import os
 import sys
 from collections import deque
@@ -9,8 +10,11 @@ from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, cast
 
+from foedus.core.base.errors import BadInput, Fault
+from foedus.core.ledger.chain import Head, signed_head_from_json
+from foedus.core.ledger.entry import Entry, Kind, entry_from_json
 from foedus.core.ledger.lines import LONGEST_LINE, Mapper, Seen
 
 LONG: Final = 4 * 1024 * 1024
@@ -48,6 +52,29 @@ def pool(path: Path, processes: int) -> Generator[Mapper | None]:
             return _map(executor, count * _AHEAD, function, lines)
 
         yield examine
+
+
+def entries(lines: Iterable[bytes]) -> Iterator[Entry]:
+    """Read the entries among the lines of a ledger; raises `BadInput` naming the line that is malformed."""
+    for number, line in enumerate(lines, 1):
+        where = f"line {number}"
+        found = _json(line, where, "export the ledger again")
+        parts = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+        if parts.get("kind") in Kind.__members__.values():
+            yield entry_from_json(parts, where)
+
+
+def kept_head(path: Path) -> Head:
+    """Read a head that the hub signed and somebody kept; raises `BadInput`."""
+    found = _json(path.read_bytes(), str(path), "give a head as the hub signed it")
+    return signed_head_from_json(found, str(path)).head
+
+
+def _json(data: bytes, where: str, remedy: str) -> object:
+    try:
+        return cast("object", json.loads(data))
+    except (ValueError, RecursionError) as error:
+        raise BadInput(Fault(path=where, fault=f"is not JSON ({error})", remedy=remedy)) from error
 
 
 def _processors() -> int:

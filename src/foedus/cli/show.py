@@ -3,7 +3,7 @@
 import json
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -119,11 +119,12 @@ def say(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Print a line for the person, beside the output."""
+    """Print a line for the person, beside the output; where both go to one file, they stay in order."""
+    sys.stdout.flush()
     sys.stderr.write(plain(text) + "\n")
 
 
-def print_line(found: dict[str, object]) -> None:
+def print_line(found: Mapping[str, object]) -> None:
     """Print an object as one line of JSON, in ASCII."""
     sys.stdout.write(json.dumps(found) + "\n")
     sys.stdout.flush()
