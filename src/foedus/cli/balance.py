@@ -9,7 +9,6 @@ from foedus.cli.session import Json, session_of
 from foedus.cli.show import gpu_hours, note, print_json, say, table, when
 
 if TYPE_CHECKING:
-    from foedus.render.table import Table
     from foedus.wire.ledger import BalanceView
 
 
@@ -26,23 +25,27 @@ def balance(
     session = session_of(ctx)
     with session.client() as client:
         view = client.balance(period)
-    if csv is not None:
-        from foedus.render.csv_file import csv_lines
-
-        csv.write_bytes(b"".join(csv_lines(as_table(view))))
-    if parquet is not None:
-        from foedus.render.parquet_file import write_parquet
-
-        with parquet.open("wb") as sink:
-            write_parquet(as_table(view), sink)
-    for file in (csv, parquet):
-        if file is not None:
-            note(f"wrote {file}")
+    if csv is not None or parquet is not None:
+        _write(view, csv, parquet)
     if session.json:
         print_json(view)
         return
     say(f"{view.alliance}: from the ledger up to entry {view.seq}, booked {when(view.at, session.now())}")
     show(view)
+
+
+def _write(view: "BalanceView", csv: Path | None, parquet: Path | None) -> None:
+    from foedus.render.csv_file import csv_lines
+    from foedus.render.parquet_file import write_parquet
+    from foedus.render.table import balance_table
+
+    if csv is not None:
+        csv.write_bytes(b"".join(csv_lines(balance_table(view))))
+        note(f"wrote {csv}")
+    if parquet is not None:
+        with parquet.open("wb") as sink:
+            write_parquet(balance_table(view), sink)
+        note(f"wrote {parquet}")
 
 
 def show(view: "BalanceView") -> None:
@@ -62,35 +65,3 @@ def show(view: "BalanceView") -> None:
     ]
     columns = ("PERIOD", "PARTNER", "PLEDGED", "OWN USE", "GAVE", "TOOK", "GAVE - TOOK", "GAVE, BY GPU MODEL")
     table(columns, rows, right=columns[2:7])
-
-
-def as_table(view: "BalanceView") -> "Table":
-    """Return the figures as a table for files, in GPU-seconds."""
-    from foedus.render.table import Column, Table, Type
-
-    names = ("pledged", "own", "gave", "took", "net")
-    return Table(
-        columns=(
-            Column(name="alliance", type=Type.TEXT),
-            Column(name="period", type=Type.TEXT),
-            Column(name="partner", type=Type.TEXT),
-            *(Column(name=name, type=Type.NUMBER) for name in names),
-            Column(name="gave_by_model", type=Type.BY_MODEL),
-        ),
-        rows=iter(
-            [
-                (
-                    view.alliance,
-                    one.period,
-                    one.partner,
-                    one.pledged,
-                    one.own,
-                    one.gave,
-                    one.took,
-                    one.gave - one.took,
-                    one.by_model,
-                )
-                for one in view.lines
-            ]
-        ),
-    )

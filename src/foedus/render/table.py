@@ -6,8 +6,8 @@ from enum import Enum
 from typing import TypeAlias
 
 from foedus.core.base.instant import Instant
-from foedus.core.ledger.balance import Balance
 from foedus.core.ledger.booked import Booked
+from foedus.wire.ledger import BalanceView
 
 Cell: TypeAlias = str | int | Mapping[str, int] | None
 
@@ -46,9 +46,9 @@ def usage_table(records: Iterable[Booked]) -> Table:
     return Table(columns=_USAGE, rows=(_usage_row(record) for record in records))
 
 
-def balance_table(balances: Iterable[Balance]) -> Table:
+def balance_table(view: BalanceView) -> Table:
     """Return one row for each partner and period; all figures in GPU-seconds."""
-    return Table(columns=_BALANCE, rows=(row for balance in balances for row in _balance_rows(balance)))
+    return Table(columns=_BALANCE, rows=_balance_rows(view))
 
 
 def _columns(**types: Type) -> tuple[Column, ...]:
@@ -102,9 +102,7 @@ _BALANCE = _columns(
     gave=Type.NUMBER,
     took=Type.NUMBER,
     net=Type.NUMBER,
-    own_by_model=Type.BY_MODEL,
     gave_by_model=Type.BY_MODEL,
-    took_by_model=Type.BY_MODEL,
 )
 
 
@@ -150,21 +148,10 @@ def _usage_row(record: Booked) -> tuple[Cell, ...]:
     )
 
 
-def _balance_rows(balance: Balance) -> Iterator[tuple[Cell, ...]]:
-    for one in balance.partners:
-        yield (
-            balance.alliance,
-            balance.window.label,
-            one.partner,
-            one.pledged,
-            sum(one.own.values()),
-            sum(one.gave.values()),
-            sum(one.took.values()),
-            one.net,
-            one.own,
-            one.gave,
-            one.took,
-        )
+def _balance_rows(view: BalanceView) -> Iterator[tuple[Cell, ...]]:
+    for one in view.lines:
+        net = one.gave - one.took
+        yield view.alliance, one.period, one.partner, one.pledged, one.own, one.gave, one.took, net, one.by_model
 
 
 def _word(value: str | None) -> str | None:
