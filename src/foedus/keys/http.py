@@ -6,7 +6,6 @@ the hub changes both. What keeps a request from being played to another hub is t
 of its own alliance only, and that epoch and sequence are that hub's. A proxy must leave the path as it is.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -21,7 +20,6 @@ from http_message_signatures.structures import VerifyResult
 
 from foedus.core.base.dsse import Signer
 from foedus.core.base.errors import NotAuthenticated
-from foedus.core.base.ids import KEY
 from foedus.core.base.instant import Instant, from_seconds, iso, seconds_between
 from foedus.keys.ed25519 import public
 
@@ -90,16 +88,6 @@ def verify_request(
         raise NotAuthenticated("the request bears several signatures of an agent", remedy="send one")
     _check_body(results[0], body)
     _check_clock(results[0], now, max_skew)
-
-
-def key_of(headers: Mapping[str, str]) -> str | None:
-    """Return the key that a request names, unchecked, to find whose it is; `None` if it names none or several."""
-    values = [value for name, value in headers.items() if name.lower() == "signature-input"]
-    found = {match[1] for value in values for match in _KEYID.finditer(value)}
-    return found.pop() if len(found) == 1 else None
-
-
-_KEYID = re.compile(rf'keyid="({KEY.pattern})"')
 
 
 class _Verifier(HTTPMessageVerifier):

@@ -10,7 +10,8 @@ import pytest
 from local_site import Site
 
 from foedus.core.base.ids import JobId
-from foedus.core.jobs.sbatch import array_task, parse
+from foedus.core.jobs.sbatch import parse
+from foedus.core.jobs.spec import ArrayTask
 from foedus.core.jobs.state import Outcome
 
 EXAMPLES = Path(str(files("foedus"))) / "examples"
@@ -43,7 +44,7 @@ def test_an_example_learns_what_it_says(tmp_path, name, index, metrics, figure, 
     nodes = {"cpus": 1, "memory_mib": 1024, "gpus": 1}
     site = Site(tmp_path, nodes=nodes, path=str(Path(sys.executable).parent), bind=False)
     spec = parse((EXAMPLES / name).read_text())
-    task = None if index is None else array_task(spec, JobId("7"), index)
+    task = None if index is None else ArrayTask(array=JobId("7"), index=index, count=4, lowest=0, highest=3, step=1)
     launch = site.launch("7", spec.script, resources=spec.resources, task=task, name=spec.name, output=spec.output)
     for path in spec.bundle:
         shutil.copy((EXAMPLES / name).with_name(path), launch.work / path)

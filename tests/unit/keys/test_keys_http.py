@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from foedus.core.base.errors import NotAuthenticated
 from foedus.core.base.instant import after, parse_iso
 from foedus.keys.ed25519 import make
-from foedus.keys.http import key_of, sign_request, verify_request
+from foedus.keys.http import sign_request, verify_request
 
 KEY = make()
 URL = "https://hub.example/api/v1/agents/baku/orders?wait=20&x=%20"
@@ -143,10 +143,3 @@ def test_a_clock_that_is_off_is_told_so(seconds, message):
 def test_a_clock_within_the_window_passes():
     for seconds in (-120, 120):
         check(now=after(NOW, seconds))
-
-
-def test_the_named_key():
-    assert key_of(SIGNED) == KEY.key
-    assert key_of({name.upper(): value for name, value in SIGNED.items()}) == KEY.key
-    assert key_of({}) is None
-    assert key_of({"signature-input": f'a=();keyid="{KEY.key}", b=();keyid="{make().key}"'}) is None

@@ -9,19 +9,13 @@ from foedus.core.base.instant import Instant
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def day_of(now: Instant) -> date:
-    """Return the day in UTC."""
+def _day_of(now: Instant) -> date:
     return (_EPOCH + timedelta(milliseconds=now)).date()
 
 
-def in_term(agreement: Agreement, now: Instant) -> bool:
-    """Say whether `now` is in the term: from midnight UTC of the first day to the end of the last one."""
-    return agreement.starts <= day_of(now) <= agreement.ends
-
-
 def term_faults(agreement: Agreement, now: Instant) -> tuple[Fault, ...]:
-    """Tell why the agreement does not hold at `now`."""
-    today = day_of(now)
+    """Tell why the agreement does not hold at `now`: its term is whole days in UTC, the last one included."""
+    today = _day_of(now)
     if today < agreement.starts:
         remedy = "wait until then; the version before holds meanwhile"
         return (Fault(path="starts", fault=f"the term begins on {agreement.starts}, and it is {today}", remedy=remedy),)

@@ -40,11 +40,6 @@ def sha256(data: bytes) -> Digest:
     return Digest(hashlib.sha256(data).hexdigest())
 
 
-def digest(value: Json) -> Digest:
-    """Return the SHA-256 of the canonical bytes of `value`."""
-    return sha256(canonical(value))
-
-
 def _check(value: object, path: str) -> None:
     if isinstance(value, str):
         if not value.isascii():

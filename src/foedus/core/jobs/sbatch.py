@@ -10,14 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from foedus.core.base.errors import BadInput, Fault, TooLarge
-from foedus.core.base.ids import JobId
 from foedus.core.jobs.directives import Word, other_schedulers, scan
 from foedus.core.jobs.exports import export, taken_from
 from foedus.core.jobs.extras import extras, read_lines
 from foedus.core.jobs.given import Asked, Given, read_words
 from foedus.core.jobs.options import OPTIONS, Handling, Option
 from foedus.core.jobs.shape import resources
-from foedus.core.jobs.spec import ArrayTask, Dependencies, JobSpec
+from foedus.core.jobs.spec import Dependencies, JobSpec
 from foedus.core.jobs.spellings import Misspelt, array, dependencies
 
 LARGEST_SCRIPT = 4 * 1024 * 1024
@@ -105,21 +104,6 @@ def options_of(spec: JobSpec) -> Mapping[str, str | None]:
     options, _ = read_words(found.sbatch, foedus=False)
     beside, _ = read_words(_words(spec.overrides), foedus=False)
     return {given.name: given.value for given in (*options, *beside)}
-
-
-def array_task(spec: JobSpec, array_id: JobId, index: int) -> ArrayTask:
-    """Say what one task sees of its array; raises `ValueError` if the array has no such task."""
-    if spec.array is None or index not in spec.array.indices:
-        raise ValueError(f"job {array_id} has no task {index}")
-    indices = spec.array.indices
-    return ArrayTask(
-        array=array_id,
-        index=index,
-        count=len(indices),
-        lowest=indices[0],
-        highest=indices[-1],
-        step=spec.array.step,
-    )
 
 
 def _check_size(script: str) -> None:

@@ -4,10 +4,9 @@ from foedus.core.base.errors import BadInput, Fault, TooLarge
 from foedus.core.base.ids import JobId, ProjectId
 from foedus.core.base.units import Mebibytes, Seconds
 from foedus.core.jobs.options import OPTIONS, Handling, Takes
-from foedus.core.jobs.sbatch import LARGEST_SCRIPT, OVERRULED, TAKEN_OVER, array_task, options_of, parse
+from foedus.core.jobs.sbatch import LARGEST_SCRIPT, OVERRULED, TAKEN_OVER, options_of, parse
 from foedus.core.jobs.spec import (
     ArraySpec,
-    ArrayTask,
     Condition,
     Dependencies,
     Dependency,
@@ -319,11 +318,6 @@ def test_options_that_have_no_field_are_there_for_drivers():
     assert options_of(spec) == {"signal": "B:USR2", "overcommit": None, "open-mode": "append", "gpus": "1"}
 
 
-def test_one_task_of_an_array():
-    spec = parse(SH + "#SBATCH --array=1,3,7\n")
-    assert array_task(spec, JobId("12"), 3) == ArrayTask(
-        array=JobId("12"), index=3, count=3, lowest=1, highest=7, step=2
-    )
-    for wrong in (spec, parse(SH)):
-        with pytest.raises(ValueError, match="job 12 has no task 2"):
-            array_task(wrong, JobId("12"), 2)
+@pytest.mark.parametrize(("text", "step"), [("1,3,7", 2), ("0-9", 1), ("0-9:3", 3), ("5", 1)])
+def test_the_step_of_an_array(text, step):
+    assert parse(f"{SH}#SBATCH --array={text}\n").array.step == step
