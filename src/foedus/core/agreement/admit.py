@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from foedus.core.agreement.fits import shortfall
 from foedus.core.agreement.model import Agreement, Pool, Site, in_language
 from foedus.core.agreement.request import Applicant, Verdict
 from foedus.core.agreement.term import term_faults
@@ -12,7 +11,7 @@ from foedus.core.base.ids import ClauseId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.base.units import GpuSeconds, Seconds, duration, hours
 from foedus.core.jobs.spec import JobSpec
-from foedus.core.jobs.spread import NodeGroup, nodes_needed
+from foedus.core.jobs.spread import NodeGroup, nodes_needed, shortfall
 
 
 class ReasonCode(StrEnum):

@@ -74,9 +74,17 @@ def nodes_needed(asked: Resources, each: NodeGroup) -> int | None:
     return numbers[at] if at < len(numbers) else None
 
 
-def smallest_share(asked: Resources) -> Share:
-    """Return what the job takes of a node when it is spread as widely as can be."""
-    return share(asked, _widest(asked))
+def shortfall(asked: Resources, each: NodeGroup) -> tuple[str, ...]:
+    """Say what is missing for the job to run on these nodes when all are empty; nothing if it fits."""
+    needed = nodes_needed(asked, each)
+    if needed is None:
+        return shortages(share(asked, _widest(asked)), each)
+    if needed > each.count:
+        return (f"needs {needed} nodes, has {each.count}",)
+    most = most_nodes(asked)
+    if needed > most:
+        return (f"needs {needed} nodes, and the job takes at most {most}",)
+    return ()
 
 
 def shortages(wanted: Share, each: NodeGroup) -> tuple[str, ...]:

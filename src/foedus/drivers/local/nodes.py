@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from foedus.core.base.units import Mebibytes
 from foedus.core.jobs.spec import Resources
-from foedus.core.placement.capacity import NodeGroup
+from foedus.core.jobs.spread import NodeGroup, most_nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Portion:
     """How much of a node."""
 
     cpus: int
@@ -26,7 +26,7 @@ class Node:
     memory: Mebibytes
     gpus: int = 0
     gpu_model: str | None = None
-    guest: Share
+    guest: Portion
     """Most that guests hold of it together; all zero where it is closed to them."""
     first_cpu: int = 0
     """The machine's CPU behind the node's CPU 0: nodes follow one another."""
@@ -54,7 +54,7 @@ class Room:
     cpus: tuple[int, ...]
     gpus: tuple[int, ...]
     memory: int
-    guest: Share
+    guest: Portion
     """What guests may still take, beside what is free at all."""
 
     @property
@@ -107,7 +107,7 @@ def common(one: Rooms, other: Rooms) -> Rooms:
             cpus=tuple(cpu for cpu in room.cpus if cpu in other[name].cpus),
             gpus=tuple(gpu for gpu in room.gpus if gpu in other[name].gpus),
             memory=min(room.memory, other[name].memory),
-            guest=Share(
+            guest=Portion(
                 cpus=min(room.guest.cpus, other[name].guest.cpus),
                 memory=min(room.guest.memory, other[name].guest.memory),
                 gpus=min(room.guest.gpus, other[name].guest.gpus),
@@ -129,18 +129,12 @@ def fit(asked: Resources, rooms: Rooms, *, guest: bool) -> tuple[Piece, ...] | N
         if wanted is None or room.node.gpu_model == wanted
     ]
     usable.sort(key=lambda room: (len(room.gpus), len(room.cpus)))
-    for count in range(asked.nodes, min(_most_nodes(asked), len(usable)) + 1):
+    for count in range(asked.nodes, min(most_nodes(asked), len(usable)) + 1):
         for even in (True, False):
             pieces = _spread(asked, usable, count, even=even)
             if pieces is not None:
                 return pieces
     return None
-
-
-def _most_nodes(asked: Resources) -> int:
-    """How far a request may be spread: tasks and GPUs that are tied to no number of nodes go wherever there is room."""
-    tied = asked.gpus_per_node is not None or asked.tasks_per_node is not None or asked.nodes > 1
-    return asked.nodes_max or (asked.nodes if tied else max(asked.tasks, asked.gpus, 1))
 
 
 def groups(rooms: Rooms, *, guest: bool) -> tuple[NodeGroup, ...]:
@@ -157,11 +151,11 @@ def groups(rooms: Rooms, *, guest: bool) -> tuple[NodeGroup, ...]:
     )
 
 
-def _less(share: Share, piece: Piece) -> Share:
-    return Share(
-        cpus=share.cpus - len(piece.cpus),
-        memory=Mebibytes(share.memory - piece.memory),
-        gpus=share.gpus - len(piece.gpus),
+def _less(portion: Portion, piece: Piece) -> Portion:
+    return Portion(
+        cpus=portion.cpus - len(piece.cpus),
+        memory=Mebibytes(portion.memory - piece.memory),
+        gpus=portion.gpus - len(piece.gpus),
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.units import Mebibytes, Seconds
-from foedus.drivers.local.nodes import Node, Share
+from foedus.drivers.local.nodes import Node, Portion
 
 _MEBIBYTE = 1024 * 1024
 _DAY = 24 * 3600
@@ -216,7 +216,7 @@ def _nodes(tables: list[NodeTable], guest: GuestTable | None) -> tuple[Node, ...
                     memory=Mebibytes(table.memory_mib),
                     gpus=table.gpus,
                     gpu_model=table.gpu_model.lower() if table.gpu_model else None,
-                    guest=_share(table, guest),
+                    guest=_portion(table, guest),
                     first_cpu=first_cpu,
                     first_gpu=first_gpu,
                 )
@@ -226,10 +226,10 @@ def _nodes(tables: list[NodeTable], guest: GuestTable | None) -> tuple[Node, ...
     return tuple(nodes)
 
 
-def _share(table: NodeTable, guest: GuestTable | None) -> Share:
+def _portion(table: NodeTable, guest: GuestTable | None) -> Portion:
     if guest is None or (guest.nodes is not None and table.name not in guest.nodes):
-        return Share(cpus=0, memory=Mebibytes(0), gpus=0)
-    return Share(
+        return Portion(cpus=0, memory=Mebibytes(0), gpus=0)
+    return Portion(
         cpus=_least(table.cpus, guest.cpus),
         memory=Mebibytes(_least(table.memory_mib, guest.memory_mib)),
         gpus=_least(table.gpus, guest.gpus),

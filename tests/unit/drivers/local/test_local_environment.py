@@ -14,7 +14,7 @@ from foedus.core.base.units import Mebibytes, Seconds
 from foedus.core.jobs.spec import ArrayTask, Resources
 from foedus.drivers.local.conduct import Conduct
 from foedus.drivers.local.environment import Placed, counts, default_output, node_list, output_path, variables
-from foedus.drivers.local.nodes import Node, Piece, Share
+from foedus.drivers.local.nodes import Node, Piece, Portion
 from foedus.drivers.local.ticket import Account, Ticket, dump, load
 
 TICKET = Ticket(
@@ -65,7 +65,7 @@ def test_default_outputs():
 
 
 def test_variables_are_slurms_on_top_of_the_users_on_top_of_a_login():
-    node = Node(name="n1", cpus=4, memory=Mebibytes(1000), gpus=2, guest=Share(cpus=0, memory=Mebibytes(0), gpus=0))
+    node = Node(name="n1", cpus=4, memory=Mebibytes(1000), gpus=2, guest=Portion(cpus=0, memory=Mebibytes(0), gpus=0))
     nodes = {"n1": node, "n2": replace(node, name="n2", first_cpu=4, first_gpu=2)}
     pieces = (
         Piece(node="n1", cpus=(0, 1), gpus=(0, 1), memory=Mebibytes(200), tasks=2),

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from foedus.core.base.units import Mebibytes
 from foedus.core.jobs.spec import Resources
 from foedus.core.placement.capacity import NodeGroup
-from foedus.drivers.local.nodes import Node, Piece, Share, common, empty, fit, groups, take
+from foedus.drivers.local.nodes import Node, Piece, Portion, common, empty, fit, groups, take
 
-NONE = Share(cpus=0, memory=Mebibytes(0), gpus=0)
+NONE = Portion(cpus=0, memory=Mebibytes(0), gpus=0)
 CPU = Node(name="cpu", cpus=8, memory=Mebibytes(800), guest=NONE)
 GPUS = tuple(
     Node(
@@ -20,7 +20,7 @@ GPUS = tuple(
         memory=Mebibytes(400),
         gpus=4,
         gpu_model="a100",
-        guest=Share(cpus=2, memory=Mebibytes(100), gpus=1),
+        guest=Portion(cpus=2, memory=Mebibytes(100), gpus=1),
         first_cpu=8 + 4 * (index - 1),
         first_gpu=4 * (index - 1),
     )

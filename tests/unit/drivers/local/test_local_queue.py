@@ -2,10 +2,10 @@
 
 from foedus.core.base.units import Mebibytes
 from foedus.core.jobs.spec import Resources
-from foedus.drivers.local.nodes import Node, Piece, Share
+from foedus.drivers.local.nodes import Node, Piece, Portion
 from foedus.drivers.local.queue import Holding, Wait, Waiting, decide
 
-NODE = Node(name="n", cpus=4, memory=Mebibytes(400), gpus=4, guest=Share(cpus=4, memory=Mebibytes(400), gpus=4))
+NODE = Node(name="n", cpus=4, memory=Mebibytes(400), gpus=4, guest=Portion(cpus=4, memory=Mebibytes(400), gpus=4))
 NOW = 1000
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.units import Mebibytes, Seconds
-from foedus.drivers.local.nodes import Node, Share
+from foedus.drivers.local.nodes import Node, Portion
 from foedus.drivers.local.settings import LocalSettings, read
 
 
@@ -34,8 +34,8 @@ def test_everything_is_read(tmp_path):
         "bind": False,
         "keep_days": 2,
     }
-    share = Share(cpus=2, memory=Mebibytes(1000), gpus=2)
-    gpu = {"cpus": 4, "memory": Mebibytes(1000), "gpus": 2, "gpu_model": "a100", "guest": share}
+    portion = Portion(cpus=2, memory=Mebibytes(1000), gpus=2)
+    gpu = {"cpus": 4, "memory": Mebibytes(1000), "gpus": 2, "gpu_model": "a100", "guest": portion}
     assert read(table) == LocalSettings(
         state=tmp_path,
         name="baku",
@@ -46,7 +46,7 @@ def test_everything_is_read(tmp_path):
                 name="cpu",
                 cpus=8,
                 memory=Mebibytes(2000),
-                guest=Share(cpus=0, memory=Mebibytes(0), gpus=0),
+                guest=Portion(cpus=0, memory=Mebibytes(0), gpus=0),
                 first_cpu=8,
                 first_gpu=4,
             ),

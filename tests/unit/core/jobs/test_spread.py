@@ -2,9 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foedus.core.agreement.fits import shortfall
 from foedus.core.jobs.spec import Resources
-from foedus.core.jobs.spread import NodeGroup, nodes_needed
+from foedus.core.jobs.spread import NodeGroup, nodes_needed, shortfall
 
 GPU = NodeGroup(count=2, cpus=16, memory=65536, gpus=4, gpu_model="a100")
 CPU = NodeGroup(count=3, cpus=8, memory=8192)
