@@ -190,6 +190,8 @@ class SlurmBed:
         for node in self.clusters[cluster].nodes:
             if f"{cluster}-slurmd-{node}" not in self.processes:
                 self.revive_node(cluster, node)
+            elif not self.usable(cluster, node):
+                self.run(cluster, "scontrol", "update", f"nodename={node}", "state=resume", ok=False)
         live = self.run(cluster, "squeue", "--noheader", "--format=%A").split()
         if live:
             self.run(cluster, "scancel", *live, ok=False)

@@ -193,7 +193,7 @@ def test_a_job_that_gives_back_nodes_is_one_restart(jerusalem):
     assert [row[0] for row in rows] == ["RESIZING", "COMPLETED"]
     before, after = (int(row[1]) for row in rows)
     assert (record.restart, record.nodes, record.elapsed) == (0, 1, before + after)
-    assert record.gpu_seconds == {"a100": 4 * before + 2 * after}
+    assert record.gpu_seconds == {jerusalem.model: 4 * before + 2 * after}
     assert jerusalem.look(ref).restarts == 0
 
 

@@ -87,7 +87,7 @@ def sighting(found: Found) -> Sighting:
             reason=live.reason,
             started=live.start if phase is Phase.RUNNING else None,
         )
-    if newest is not None and newest.complete and _whole(found):
+    if newest is not None and _booked(newest, live) and _whole(found):
         return Sighting(
             phase=Phase.ENDED,
             native_id=newest.native_id,
@@ -115,6 +115,11 @@ def sighting(found: Found) -> Sighting:
         reason=FORGOTTEN,
         started=newest.began,
     )
+
+
+def _booked(newest: Run, live: Job | None) -> bool:
+    """Say whether the accounting is done with a run; of one that never ran, once the controller has forgotten it."""
+    return newest.complete or (newest.never_ran and live is None)
 
 
 def _restarts(found: Found) -> int:

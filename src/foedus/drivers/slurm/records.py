@@ -32,7 +32,7 @@ def records(runs: Sequence[Run], models: tuple[tuple[str, str], ...]) -> tuple[R
 def _record(restart: int, parts: Sequence[Run], models: tuple[tuple[str, str], ...]) -> Record | None:
     last = parts[-1]
     outcome = states.outcome(last.state)
-    if outcome is None or last.ended is None or not last.complete:
+    if outcome is None or last.ended is None or not (last.complete or last.never_ran):
         return None
     resources = tres.parse(last.tres)
     gpu_seconds: dict[str, GpuSeconds] = {}

@@ -65,11 +65,19 @@ class Run:
     """Grows with each record of the database."""
 
     @property
+    def over(self) -> bool:
+        """Whether the run has ended."""
+        return states.outcome(self.state) is not None and self.ended is not None
+
+    @property
     def complete(self) -> bool:
-        """Whether the run is over and its record will not change: until then a query by time may not even show it."""
-        final = states.outcome(self.state) is not None and self.ended is not None
-        never_ran = not self.nodes and self.elapsed == 0 and states.word(self.state) in {"CANCELLED", "REQUEUED"}
-        return final and (self.eligible is not None or never_ran)
+        """Whether its record will not change: until then a query by time may not even show it."""
+        return self.over and self.eligible is not None
+
+    @property
+    def never_ran(self) -> bool:
+        """Whether it was taken back unstarted; one that was held has no eligible time, ever."""
+        return self.over and not self.nodes and self.elapsed == 0
 
     @property
     def began(self) -> Instant | None:
