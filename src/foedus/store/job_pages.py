@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, select, tuple_, union
 from foedus.core.jobs.job import Job
 from foedus.core.jobs.state import AT_SITE, JobState
 from foedus.flow.ports import JobFilter, Visible
-from foedus.store.job_rows import job_from
+from foedus.store.job_rows import array_number, job_from
 from foedus.store.session import Session, Ts, along
 from foedus.store.tables import jobs
 
@@ -87,9 +87,7 @@ def _others(which: JobFilter, before: tuple[int, int] | None) -> list[Condition]
     if before is not None:
         others.append(tuple_(jobs.c.number, jobs.c.task) < tuple_(*before))
     if which.array is not None:
-        # The tasks of an array share its number.
-        number = int(which.array) if which.array.isdecimal() else 0
-        others += [jobs.c.number == number, jobs.c.task >= 0]
+        others += [jobs.c.number == array_number(which.array), jobs.c.task >= 0]
     return others
 
 

@@ -81,6 +81,11 @@ def job_from(row: AnyRow) -> Job:
     )
 
 
+def array_number(array: JobId) -> int:
+    """Return the number that an array's tasks share; 0, which no job has, for an id that is no array's."""
+    return int(array) if array.isdecimal() else 0
+
+
 def array_values(array: Array) -> Values:
     """Write an array."""
     return {

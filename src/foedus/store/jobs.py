@@ -15,7 +15,7 @@ from foedus.core.jobs.state import AT_SITE, ENDED, MOVES, JobState, Move, target
 from foedus.flow.ports import JobChange, JobFilter
 from foedus.store import job_pages, job_waits
 from foedus.store.codec import sites_text, spec_from, spec_text
-from foedus.store.job_rows import array_from, array_values, job_from, job_values
+from foedus.store.job_rows import array_from, array_number, array_values, job_from, job_values
 from foedus.store.session import Session, Values, along, chunks
 from foedus.store.tables import (
     A_TASK,
@@ -86,7 +86,7 @@ class SqlJobs:
 
     def tally(self, arrays: Sequence[JobId]) -> Mapping[JobId, Mapping[JobState, int]]:
         """Count the tasks of each array by state."""
-        numbers = [number for number in map(_number, arrays) if number]
+        numbers = [number for number in map(array_number, arrays) if number]
         tallies: dict[JobId, dict[JobState, int]] = {}
         for part in chunks(numbers):
             counted = (
@@ -102,7 +102,7 @@ class SqlJobs:
     def tasks(self, array: JobId) -> Sequence[Job]:
         """Load the tasks of an array, by index."""
         return self._jobs(
-            select(job_table).where(job_table.c.number == _number(array), A_TASK).order_by(job_table.c.task)
+            select(job_table).where(job_table.c.number == array_number(array), A_TASK).order_by(job_table.c.task)
         )
 
     def page(self, which: JobFilter, before: tuple[int, int] | None, limit: int) -> Sequence[Job]:
@@ -152,13 +152,13 @@ class SqlJobs:
 
     def held_tasks(self, array: JobId, limit: int) -> Sequence[JobId]:
         """Return the first held tasks of an array."""
-        held = select(job_table.c.id).where(HELD, job_table.c.number == _number(array), A_TASK)
+        held = select(job_table.c.id).where(HELD, job_table.c.number == array_number(array), A_TASK)
         first = held.order_by(job_table.c.number, job_table.c.task).limit(limit)
         return [JobId(row.id) for row in self._session.rows(along(first, job_table, BY_HELD))]
 
     def loose_tasks(self, array: JobId) -> int:
         """Count the tasks that have neither ended nor are held back: those at sites, and those to be placed."""
-        tasks = select(func.count()).where(job_table.c.number == _number(array), A_TASK)
+        tasks = select(func.count()).where(job_table.c.number == array_number(array), A_TASK)
         at_sites = along(tasks.where(job_table.c.state.in_(_AT_SITE)), job_table, BY_TALLY)
         waiting = along(tasks.where(PLACEABLE), job_table, BY_PLACEABLE)
         return int(self._session.scalar(at_sites)) + int(self._session.scalar(waiting))
@@ -203,11 +203,6 @@ class SqlJobs:
 
 def _at(site: SiteId) -> tuple[ColumnElement[bool] | TextClause, ...]:
     return job_table.c.site == site, UNFINISHED, job_table.c.state.in_(_AT_SITE)
-
-
-def _number(array: JobId) -> int:
-    """Return the number that an array's tasks share; 0, which no job has, for an id that is no array's."""
-    return int(array) if array.isdecimal() else 0
 
 
 @lru_cache(maxsize=256)
