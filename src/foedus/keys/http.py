@@ -20,7 +20,7 @@ from http_message_signatures.structures import VerifyResult
 
 from foedus.core.base.dsse import Signer
 from foedus.core.base.errors import NotAuthenticated
-from foedus.core.base.instant import Instant, from_seconds, iso, seconds_between
+from foedus.core.base.instant import CLOCK_SLACK_S, Instant, from_seconds, iso, seconds_between
 from foedus.keys.ed25519 import public
 
 EPOCH = "foedus-epoch"
@@ -28,8 +28,6 @@ SEQUENCE = "foedus-sequence"
 TAG = "foedus-agent"
 LABEL = "foedus"
 COMPONENTS = ("@method", "@path", "@query", "content-digest", EPOCH, SEQUENCE)
-MAX_SKEW = 120
-"""Seconds that an agent's clock may be off."""
 
 
 def sign_request(
@@ -65,9 +63,8 @@ def verify_request(
     headers: Mapping[str, str],
     body: bytes,
     now: Instant,
-    max_skew: int = MAX_SKEW,
 ) -> None:
-    """Check that `key` signed this very request, at most `max_skew` seconds before or after `now`.
+    """Check that `key` signed this very request, at most `CLOCK_SLACK_S` seconds before or after `now`.
 
     Raises `NotAuthenticated`, saying what is wrong. Whether the epoch and the sequence are new is the caller's
     question; after this they are what the agent sent.
@@ -87,7 +84,7 @@ def verify_request(
     if len(results) != 1:
         raise NotAuthenticated("the request bears several signatures of an agent", remedy="send one")
     _check_body(results[0], body)
-    _check_clock(results[0], now, max_skew)
+    _check_clock(results[0], now)
 
 
 class _Verifier(HTTPMessageVerifier):
@@ -111,12 +108,12 @@ def _check_body(result: VerifyResult, body: bytes) -> None:
         raise NotAuthenticated(message, remedy="send the body unchanged") from error
 
 
-def _check_clock(result: VerifyResult, now: Instant, max_skew: int) -> None:
+def _check_clock(result: VerifyResult, now: Instant) -> None:
     created = from_seconds(int(result.parameters["created"]))
     off = seconds_between(now, created)
-    if abs(off) <= max_skew:
+    if abs(off) <= CLOCK_SLACK_S:
         return
     direction = "ahead of" if off > 0 else "behind"
     message = f"the request was signed {abs(off):.0f} s {direction} the hub's clock; the hub says {iso(now)}"
-    remedy = f"set the site's clock (at most {max_skew} s may lie between), for example with chrony, and try again"
+    remedy = f"set the site's clock (at most {CLOCK_SLACK_S} s may lie between), for example with chrony, and try again"
     raise NotAuthenticated(message, remedy=remedy)

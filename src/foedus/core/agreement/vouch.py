@@ -13,11 +13,9 @@ from foedus.core.base.canon import Json, canonical
 from foedus.core.base.dsse import Envelope, Signer, Verifier, sign, signed_by
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import AllianceId, SiteId, key_fault
-from foedus.core.base.instant import Instant, after, iso, parse_iso
+from foedus.core.base.instant import CLOCK_SLACK_S, Instant, after, iso, parse_iso
 
 PAYLOAD_TYPE = "application/vnd.foedus.site-key+json"
-CLOCK_SLACK = 120
-"""Seconds that the partner's clock may be ahead of the hub's."""
 
 _REMEDY = "ask the site's partner for a new statement (`foedus agreement vouch`)"
 
@@ -61,7 +59,7 @@ def verify(envelope: Envelope, agreement: Agreement, now: Instant, verifier: Ver
         faults.append(_fault("site", f"{vouch.site!r} is no site of the agreement"))
     elif not signed_by(verifier, partner.key, PAYLOAD_TYPE, envelope.payload, envelope.signatures):
         faults.append(_fault("signature", f"is not made with the key of {partner.id}, to whom {vouch.site} belongs"))
-    if after(now, CLOCK_SLACK) < vouch.not_before:
+    if after(now, CLOCK_SLACK_S) < vouch.not_before:
         faults.append(_fault("not_before", f"is {iso(vouch.not_before)}, and it is {iso(now)}"))
     if faults:
         raise BadInput(*faults)

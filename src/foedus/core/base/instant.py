@@ -1,12 +1,18 @@
 """Points in time: whole milliseconds since 1970-01-01T00:00:00Z. Shown and sent as RFC 3339, always in UTC."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NewType, Protocol
 
 Instant = NewType("Instant", int)
 
+CLOCK_SLACK_S = 120
+"""How far two machines' clocks may be apart before the one does not take the other's word."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_SPELLING = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.(?!000)[0-9]{3})?Z")
 
 
 class Clock(Protocol):
@@ -49,3 +55,21 @@ def parse_iso(text: str) -> Instant:
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no offset from UTC; write it like 2026-11-23T08:00:00Z")
     return Instant((moment - _EPOCH) // _MILLISECOND)
+
+
+def exact_instant(text: object) -> Instant | None:
+    """Read a time as `iso` writes it; `None` for anything else, other spellings included.
+
+    In what is signed each time has this one spelling, so that no two different lines say the same.
+    """
+    return _exact(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=256)  # the books look at each time twice: when it is checked, and when it is read
+def _exact(text: str) -> Instant | None:
+    if not _SPELLING.fullmatch(text):
+        return None
+    try:
+        return parse_iso(text)
+    except ValueError:
+        return None

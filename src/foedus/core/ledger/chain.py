@@ -8,10 +8,9 @@ from foedus.core.base.canon import Json, JsonObject, canonical
 from foedus.core.base.dsse import Signature, Signer, Verifier, sign, signature_from_json, signed_by
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import AllianceId, Digest, SiteId
-from foedus.core.base.instant import Instant, iso
+from foedus.core.base.instant import Instant, exact_instant, iso
 from foedus.core.ledger.entry import GENESIS, Entry, Kind
 from foedus.core.ledger.members import Check, digest, from_one, member_faults, name, time
-from foedus.core.ledger.times import exact_instant
 
 HEAD_TYPE: Final = "application/vnd.foedus.head+json"
 

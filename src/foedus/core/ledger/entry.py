@@ -14,9 +14,8 @@ from foedus.core.base.canon import Json, JsonObject, canonical, sha256
 from foedus.core.base.dsse import Signature, Signer, Verifier, pae, sign, signature_from_json, unbase64
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import Digest
-from foedus.core.base.instant import Instant, iso
+from foedus.core.base.instant import Instant, exact_instant, iso
 from foedus.core.ledger.members import Check, a_list, an_object, digest, from_one, member_faults, one_of, time
-from foedus.core.ledger.times import exact_instant
 
 GENESIS = Digest("0" * 64)
 """``prev`` of the first entry."""

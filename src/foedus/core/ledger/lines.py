@@ -12,7 +12,7 @@ from foedus.core.base.canon import JsonObject, canonical, sha256, written
 from foedus.core.base.dsse import Signature, Verifier, pae, signature_from_json, unbase64
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import AllianceId, Digest, JobId, PartnerId, SiteId
-from foedus.core.base.instant import Instant
+from foedus.core.base.instant import Instant, exact_instant
 from foedus.core.ledger.bodies import body_faults
 from foedus.core.ledger.booked import correction_from_body
 from foedus.core.ledger.chain import HEAD_TYPE, Head, head_from_json
@@ -30,7 +30,6 @@ from foedus.core.ledger.members import (
     time,
 )
 from foedus.core.ledger.plausible import implausible
-from foedus.core.ledger.times import exact_instant
 from foedus.core.ledger.usage_json import usage_from_body
 
 FORMAT: Final = "foedus-ledger/1"

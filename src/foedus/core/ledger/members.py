@@ -11,8 +11,8 @@ from typing import cast
 from foedus.core.base.canon import LARGEST
 from foedus.core.base.errors import Fault
 from foedus.core.base.ids import DIGEST, JOB_ID, KEY, NAME
+from foedus.core.base.instant import exact_instant
 from foedus.core.base.letters import has_unseen
-from foedus.core.ledger.times import exact_instant
 
 Check = Callable[[object], str | None]
 

@@ -1,11 +1,9 @@
 """Whether a usage record can be true at all. A site may still be wrong or lie; what is checked here it cannot."""
 
 from foedus.core.base.errors import Fault
-from foedus.core.base.instant import Instant, iso, seconds_between
+from foedus.core.base.instant import CLOCK_SLACK_S, Instant, iso, seconds_between
 from foedus.core.ledger.usage import Usage
 
-CLOCK_TOLERANCE_S = 120
-"""How far a site's clock may be ahead of the hub's, as for signed requests."""
 ROUNDING_S = 1
 """The scheduler's start, end and elapsed seconds are each rounded to a whole second."""
 
@@ -31,7 +29,7 @@ def _times(usage: Usage, booked_at: Instant) -> list[Fault]:
             faults.append(_fault("started", f"{iso(started)} is before the submission at {iso(usage.submitted)}"))
     if seconds_between(usage.submitted, usage.ended) < -ROUNDING_S:
         faults.append(_fault("ended", f"{iso(usage.ended)} is before the submission at {iso(usage.submitted)}"))
-    if seconds_between(booked_at, usage.ended) > CLOCK_TOLERANCE_S:
+    if seconds_between(booked_at, usage.ended) > CLOCK_SLACK_S:
         faults.append(_fault("ended", f"{iso(usage.ended)} is after the booking at {iso(booked_at)}"))
     return faults
 

@@ -13,10 +13,9 @@ from foedus.core.agreement.signatures import needed
 from foedus.core.base.canon import sha256
 from foedus.core.base.errors import BadInput, TooLarge
 from foedus.core.base.ids import PartnerId, SiteId
-from foedus.core.base.instant import Instant, iso
+from foedus.core.base.instant import Instant, exact_instant, iso
 from foedus.core.ledger.entry import Kind
 from foedus.core.ledger.lines import EntrySeen, UsageFacts
-from foedus.core.ledger.times import exact_instant
 
 
 class Trust:

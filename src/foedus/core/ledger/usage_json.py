@@ -18,7 +18,7 @@ from foedus.core.base.ids import (
     SiteId,
     UserId,
 )
-from foedus.core.base.instant import Instant, iso
+from foedus.core.base.instant import Instant, exact_instant, iso
 from foedus.core.base.units import CpuSeconds, GpuSeconds, Joules, Mebibytes, Seconds
 from foedus.core.jobs.spec import Purpose
 from foedus.core.jobs.state import Outcome
@@ -35,7 +35,6 @@ from foedus.core.ledger.members import (
     table,
     time,
 )
-from foedus.core.ledger.times import exact_instant
 from foedus.core.ledger.usage import EnergyMethod, Usage
 
 _NATIVE = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._:+@/\[\]-]{0,127})?")

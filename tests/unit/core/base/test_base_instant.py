@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foedus.core.base.instant import Instant, after, from_seconds, iso, parse_iso, seconds_between
-from foedus.core.ledger.times import exact_instant
+from foedus.core.base.instant import Instant, after, exact_instant, from_seconds, iso, parse_iso, seconds_between
 
 INSTANTS = st.integers(-62_135_596_800_000, 253_402_300_799_999).map(Instant)
 
