@@ -49,7 +49,7 @@ def verify(
 
     Ends with 0 if it is sound, with 1 if anything in it was changed, dropped, reordered, doubled or made up.
     """
-    from foedus.cli.ledger_lines import kept_head, pool, progress
+    from foedus.cli.ledger_file import kept_head, pool, progress
     from foedus.core.agreement.read import read
     from foedus.core.ledger.verify import verify as examine_all
     from foedus.keys.ed25519 import verify as check
@@ -78,7 +78,7 @@ def show(
     """Show the entries of a ledger. Nothing is checked but that each can be read: see `foedus ledger verify`."""
     from collections import deque
 
-    from foedus.cli.ledger_lines import entries, progress
+    from foedus.cli.ledger_file import entries, progress
     from foedus.core.base.errors import BadInput, Fault
     from foedus.core.ledger.entry import Kind
 
@@ -112,7 +112,7 @@ def convert(
 
 def write_records(file: Path, output: Path, to: Format, *, every: bool = False) -> None:
     """Write the usage records of an exported ledger to another file."""
-    from foedus.cli.ledger_lines import entries, progress
+    from foedus.cli.ledger_file import entries, progress
     from foedus.core.ledger.booked import booked, settled
     from foedus.render.csv_file import csv_lines
     from foedus.render.parquet_file import write_parquet
