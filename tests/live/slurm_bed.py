@@ -17,6 +17,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -267,7 +268,8 @@ class SlurmBed:
         for part in ("log", "gpu", "munge", "mariadb", "home"):
             (self.folder / part).mkdir(mode=0o755)
         for number in range(config.GPUS):
-            (self.folder / "gpu" / str(number)).touch()
+            # Slurm names a job's GPUs to it only if they are devices: these are each another /dev/null
+            os.mknod(self.folder / "gpu" / str(number), stat.S_IFCHR | 0o666, os.makedev(1, 3))
         with ThreadPoolExecutor(3) as pool:
             parts = (build.start_database, build.start_munge, build.make_accounts)
             for built in [pool.submit(part, self) for part in parts]:

@@ -37,6 +37,8 @@ class Shape:
     enforced: bool
     """Whether accounts and QOS must exist in the accounting database (``AccountingStorageEnforce``)."""
     people: tuple[str, ...]
+    first_job: int
+    """Large and apart, so that a job's number is mistaken for no other figure that it prints."""
 
 
 SHAPES = (
@@ -47,6 +49,7 @@ SHAPES = (
         comment_in_accounting=True,
         enforced=False,
         people=("alice", "avi", "guest"),
+        first_job=100_001,
     ),
     Shape(
         name="baku",
@@ -55,6 +58,7 @@ SHAPES = (
         comment_in_accounting=False,
         enforced=True,
         people=("leyla", "rashad", "guest"),
+        first_job=500_001,
     ),
 )
 NODES = 3
@@ -179,7 +183,7 @@ def slurm_conf(folder: Path, shape: Shape, ports: dict[str, int]) -> str:
         "SchedulerType=sched/backfill",
         f"SchedulerParameters={','.join(SCHEDULER)}",
         "MaxArraySize=2001",
-        "FirstJobId=100001",  # large numbers, which cannot be mistaken for other figures in what a job prints
+        f"FirstJobId={shape.first_job}",
         "MaxJobCount=20000",
         "PriorityType=priority/basic",
         "PreemptType=preempt/partition_prio",
