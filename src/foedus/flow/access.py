@@ -110,6 +110,14 @@ def visible_job(tx: Transaction, caller: Caller, job: JobId) -> Job:
     return found
 
 
+def visible_whole(tx: Transaction, caller: Caller, name: JobId) -> Job | Array:
+    """Load a job, a task or an array as a whole that the caller may see; any other is `NotFound`."""
+    found = tx.jobs.get([name]).get(name) or tx.jobs.arrays([name]).get(name)
+    if found is None or not caller.sees(found):
+        raise no_job(name)
+    return found
+
+
 def no_job(job: JobId) -> NotFound:
     """Make the one answer for jobs that are absent and jobs that are somebody else's."""
     return NotFound(f"there is no job {job} that you could see", remedy="see `foedus list`")

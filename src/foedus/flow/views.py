@@ -1,5 +1,6 @@
 """Jobs as a user sees them: one, many, a page, an array as a whole."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from foedus.flow.access import Caller, no_job
 from foedus.flow.ports import JobFilter, Transaction
 from foedus.wire.jobs import AttemptView, JobPage, JobView, StatusReply
 
+_CURSOR = re.compile(r"[0-9]{1,18}\.(?:-1|[0-9]{1,9})")
 _PROGRESS = (
     JobState.RUNNING,
     JobState.STARTING,
@@ -173,7 +175,7 @@ def _read_cursor(cursor: str | None) -> tuple[int, int] | None:
     if cursor is None:
         return None
     number, _, task = cursor.partition(".")
-    if not (number.isdecimal() and task.removeprefix("-").isdecimal()):
+    if not _CURSOR.fullmatch(cursor):
         raise BadInput(
             Fault(path="cursor", fault=f"{cursor!r} is no cursor", remedy="use `next` of the page before, unchanged")
         )

@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from foedus.core.agreement.model import Agreement, in_language
-from foedus.core.base.ids import ClauseId, JobId
+from foedus.core.base.ids import ClauseId, JobId, array_task
 from foedus.core.base.instant import Instant
 from foedus.core.base.units import hours
-from foedus.core.jobs.job import Job, Story, StoryKind
+from foedus.core.jobs.job import Array, Job, Story, StoryKind
 from foedus.core.jobs.state import JobState
 from foedus.core.placement.decide import Considered, consider
-from foedus.flow.access import Caller, visible_job
+from foedus.flow.access import Caller, visible_whole
 from foedus.flow.place import PlaceRules, sites_now, waiting_job
 from foedus.flow.ports import Transaction
-from foedus.flow.views import attempt_view, job_view, reach
+from foedus.flow.views import attempt_view, job_view, one, reach
 from foedus.wire.jobs import StoryLine, WhyView
 
 _Data = Mapping[str, object]
@@ -29,14 +29,21 @@ def why(
     language: str,
     now: Instant,
 ) -> WhyView:
-    """Tell the story of a job or task."""
-    job = visible_job(tx, caller, name)
-    considered = _considered(tx, job, agreement, rules, now)
+    """Tell the story of a job or task; of an array as a whole what all its tasks have in common."""
+    found = visible_whole(tx, caller, name)
+    sites = reach(tx, rules.fresh, now)
+    story = [_line(line, agreement, language) for line in tx.jobs.story(name)]
+    if isinstance(found, Array):
+        view = one(tx, caller, name, sites)
+        example = array_task(found.id, found.lowest)
+        answer = f"It is an array of {found.count} tasks: {view.reason}. See `foedus why {example}` for one of them."
+        return WhyView(job=view, attempts=[], story=story, answer=answer)
+    considered = _considered(tx, found, agreement, rules, now)
     return WhyView(
-        job=job_view(job, reach(tx, rules.fresh, now)),
+        job=job_view(found, sites),
         attempts=[attempt_view(attempt) for attempt in tx.attempts.of(name)],
-        story=[_line(line, agreement, language) for line in tx.jobs.story(name)],
-        answer=_answer(job, considered),
+        story=story,
+        answer=_answer(found, considered),
     )
 
 
@@ -51,9 +58,8 @@ def _considered(
 
 def _answer(job: Job, considered: tuple[Considered, ...]) -> str:
     at = f"{job.site}{' as a guest' if job.guest else ''}"
-    waits = "; ".join(f"{one.site}: {one.text}" for one in considered) or job.reason
     words = {
-        JobState.PENDING: f"It waits: {waits}.",
+        JobState.PENDING: f"It waits: {_waits(considered) or job.reason}.",
         JobState.BOUND: f"It was given to {at}; its agent has not confirmed yet.",
         JobState.STARTING: f"It waits in the queue of {at}: {job.reason}.",
         JobState.RUNNING: f"It runs at {at}, attempt {job.attempt}.",
@@ -61,8 +67,16 @@ def _answer(job: Job, considered: tuple[Considered, ...]) -> str:
     }
     if job.site is None and job.state is JobState.CANCELLED:
         return f"It was cancelled: {job.reason}."
-    ended = f"It ended at {at}, attempt {job.attempt}: {job.state} (exit code {job.exit_code})."
-    return words.get(job.state, ended)
+    code = "" if job.exit_code is None else f" (exit code {job.exit_code})"
+    return words.get(job.state, f"It ended at {at}, attempt {job.attempt}: {job.state}{code}.")
+
+
+def _waits(considered: tuple[Considered, ...]) -> str:
+    """Say what was found at each site. Where one could start it now, only older jobs can still be in its way."""
+    return "; ".join(
+        f"{found.site}: {found.text if found.hindrance else 'it has room, and gets the job unless an older one does'}"
+        for found in considered
+    )
 
 
 def _line(line: Story, agreement: Agreement, language: str) -> StoryLine:

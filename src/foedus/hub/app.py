@@ -34,6 +34,7 @@ def create_app(hub: Hub) -> FastAPI:
         yield
         waker.close()
         await broker
+        await run_in_threadpool(hub.leader.release)
         stop_listening()
         await run_in_threadpool(hub.store.close)
 

@@ -1,5 +1,6 @@
 """How errors leave the hub: the only place that knows HTTP status codes."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 import structlog
@@ -27,6 +28,8 @@ STATUS: dict[str, HTTPStatus] = {
     "broken": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
+REQUEST_ID = "x-request-id"
+"""Header with the id of a request."""
 _LOG = structlog.get_logger("foedus.hub")
 
 
@@ -74,7 +77,7 @@ async def _malformed(request: Request, error: Exception) -> JSONResponse:
         raise error
     faults = [
         FaultView(
-            path=".".join(str(part) for part in one["loc"]),
+            path=_path(one["loc"]),
             fault=str(one["msg"]),
             remedy="see the API's description at /docs",
         )
@@ -87,6 +90,12 @@ async def _malformed(request: Request, error: Exception) -> JSONResponse:
         request=getattr(request.state, "request_id", ""),
     )
     return JSONResponse(body.model_dump(mode="json"), status_code=HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+def _path(where: Sequence[str | int]) -> str:
+    """Write where a fault is as the rules do: ``jobs[3].script``."""
+    parts = where[1:] if where[:1] == ("body",) and len(where) > 1 else where
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
 
 
 async def _framework(request: Request, error: Exception) -> JSONResponse:
@@ -106,4 +115,7 @@ async def _framework(request: Request, error: Exception) -> JSONResponse:
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     _LOG.error("unexpected", path=request.url.path, exc_info=error)
     broken = Broken("the hub met a fault of its own", remedy="tell the alliance's office, with the request's id")
-    return answer(broken, request)
+    response = answer(broken, request)
+    # This answer alone is made outside of all middleware.
+    response.headers[REQUEST_ID] = getattr(request.state, "request_id", "")
+    return response

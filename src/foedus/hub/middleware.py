@@ -2,16 +2,18 @@
 
 import secrets
 import time
+from http import HTTPStatus
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foedus.core.base.errors import TooLarge
-from foedus.hub.errors import view
+from foedus.hub.errors import REQUEST_ID, view
 from foedus.hub.metrics import LATENCY, REQUESTS
 
 _LOG = structlog.get_logger("foedus.http")
-_ID_HEADER = b"x-request-id"
+_ID_HEADER = REQUEST_ID.encode()
 _LONGEST_ID = 64
 
 
@@ -34,7 +36,7 @@ class Envelope:
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
                 message["headers"] = [*message["headers"], (_ID_HEADER, request_id.encode())]
             await send(message)
 
@@ -64,7 +66,7 @@ class LargestBody:
             return
         announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if announced.isdigit() and int(announced) > self._limit:
-            await self._refuse(send)
+            await self._refuse(scope, send)
             return
         seen = 0
 
@@ -73,17 +75,21 @@ class LargestBody:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._limit:
-                raise TooLarge(f"the request is larger than {self._limit} bytes", remedy="send less at once")
+                # The framework makes "malformed" of every other error that arises while it reads a body.
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(self._limit).message)
             return message
 
         await self._app(scope, receiving, send)
 
-    async def _refuse(self, send: Send) -> None:
-        error = TooLarge(f"the request is larger than {self._limit} bytes", remedy="send less at once")
-        body = view(error).model_dump_json().encode()
+    async def _refuse(self, scope: Scope, send: Send) -> None:
+        body = view(_too_large(self._limit), scope["state"]["request_id"]).model_dump_json().encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 413, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the request is larger than {limit} bytes", remedy="send less at once")
 
 
 def _request_id(scope: Scope) -> str:

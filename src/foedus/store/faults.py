@@ -7,12 +7,14 @@ import psycopg
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 
-from foedus.core.base.errors import Broken, Busy, Conflict, FoedusError, Unreachable
+from foedus.core.base.errors import BadInput, Broken, Busy, Conflict, Fault, FoedusError, Unreachable
 
 _LOST_RACES: Final = frozenset({"40001", "40P01", "55P03"})
 """Serialisation failure, deadlock, lock not available: PostgreSQL has undone the transaction."""
 _UNIQUE: Final = "23505"
 _FOREIGN: Final = "23503"
+_NO_TEXT: Final = frozenset({"22021", "22P05"})
+"""Characters that PostgreSQL's text does not hold: NUL, half of a surrogate pair."""
 
 _SQLITE_UNIQUE: Final = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
 _SQLITE_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -48,6 +50,9 @@ def _from_postgres(error: psycopg.Error) -> FoedusError:
         return Conflict(f"this exists already ({error.diag.constraint_name})")
     if state == _FOREIGN:
         return Conflict(f"this names something that does not exist ({error.diag.constraint_name})")
+    if isinstance(error, psycopg.DataError) and (state is None or state in _NO_TEXT):
+        fault = f"cannot be kept: {_first_line(error)}"
+        return BadInput(Fault(path="text", fault=fault, remedy="leave the character out"))
     if isinstance(error, psycopg.OperationalError):
         return Unreachable(f"the database did not answer: {_first_line(error)}")
     return Broken(f"the database refused: {_first_line(error)}")

@@ -21,7 +21,7 @@ from foedus.flow.logs import append_log
 from foedus.flow.orders import enrolled, hello, starts, stops
 from foedus.flow.ports import BROKER, Transaction, orders_topic
 from foedus.flow.report import report
-from foedus.hub.api.asking import REFUSALS, Asking, ThisHub, ThisWaker
+from foedus.hub.api.asking import LARGEST, REFUSALS, Asking, ThisHub, ThisWaker
 from foedus.hub.api.files import BYTES, Piece
 from foedus.hub.wiring import Hub, Result
 from foedus.keys.http import EPOCH, SEQUENCE, verify_request
@@ -111,8 +111,8 @@ def _check(hub: Hub, request: Request, site: SiteId, body: bytes) -> Signed:
 
 def _number(headers: Mapping[str, str], name: str) -> int:
     value = headers.get(name, "")
-    if not value.isdecimal():
-        raise BadInput(Fault(path=name, fault=f"{value!r} is no number", remedy="send a whole number"))
+    if not (value.isascii() and value.isdecimal() and int(value) <= LARGEST):
+        raise BadInput(Fault(path=name, fault=f"{value[:64]!r} is no number", remedy="send a whole number"))
     return int(value)
 
 
@@ -137,13 +137,18 @@ async def agent_orders(hub: ThisHub, waker: ThisWaker, agent: Agent, request: Or
             await waker.wait(event, min(left, _LOOK_AGAIN_S))
 
 
+def _fence(tx: Transaction, agent: Signed) -> None:
+    """Look again, in the very transaction of what is to be done, that no newer agent has begun meanwhile."""
+    if tx.sites.get(agent.site).epoch != agent.epoch:
+        raise Stale("a newer agent of this site has begun", remedy="run one agent for each site; this one stops")
+
+
 def _orders(hub: Hub, agent: Signed, request: OrdersRequest) -> OrdersReply:
     known = frozenset(request.known)
     now = hub.clock.now()
 
     def load(tx: Transaction) -> OrdersReply:
-        if tx.sites.get(agent.site).epoch != agent.epoch:
-            raise Stale("a newer agent of this site has begun", remedy="run one agent for each site; this one stops")
+        _fence(tx, agent)
         found = starts(tx, agent.site, known, hub.settings.most_starts, now)
         return OrdersReply(starts=found, stops=stops(tx, agent.site), head=head(tx, hub.signer))
 
@@ -156,6 +161,7 @@ def agent_report(hub: ThisHub, agent: Agent, request: ReportRequest) -> ReportRe
     now = hub.clock.now()
 
     def take(tx: Transaction) -> ReportReply:
+        _fence(tx, agent)
         tx.sites.saw(agent.site, now, request.capacity, draining=request.draining)
         statuses = [report(tx, agent.site, item, agent.epoch, now) for item in request.statuses]
         agreement = hub.agreement(tx)
@@ -189,7 +195,7 @@ def agent_agreement(hub: ThisHub, agent: Agent) -> AgreementView:  # noqa: ARG00
 def agent_heads(
     hub: ThisHub,
     agent: Agent,  # noqa: ARG001 - any enrolled agent may read the books
-    seq: Annotated[int, Query(alias="since", ge=0)] = 0,
+    seq: Annotated[int, Query(alias="since", ge=0, le=LARGEST)] = 0,
 ) -> HeadReply:
     """Return the entries after number `since`, and the signed head that they lead to."""
     with hub.store.read() as tx:

@@ -8,7 +8,7 @@ from starlette.responses import Response, StreamingResponse
 
 from foedus.flow.balance import balance_view
 from foedus.flow.books import entry_json, head, ledger_file
-from foedus.hub.api.asking import REFUSALS, Asking, ThisHub
+from foedus.hub.api.asking import LARGEST, REFUSALS, Asking, ThisHub
 from foedus.hub.wiring import Hub
 from foedus.wire.ledger import BalanceView, EntryPage, SignedHead
 
@@ -26,7 +26,7 @@ def ledger_head(hub: ThisHub, caller: Asking) -> SignedHead:  # noqa: ARG001 - t
 def ledger_entries(
     hub: ThisHub,
     caller: Asking,  # noqa: ARG001 - the books are open to the alliance
-    start: Annotated[int, Query(ge=1)] = 1,
+    start: Annotated[int, Query(ge=1, le=LARGEST)] = 1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
 ) -> EntryPage:
     """Return entries in order."""

@@ -12,7 +12,7 @@ from foedus.flow.access import Caller, visible_project
 from foedus.flow.files import output_piece, outputs, put_piece
 from foedus.flow.logs import LogStretch, read_log
 from foedus.flow.ports import job_topic
-from foedus.hub.api.asking import REFUSALS, Asking, ThisHub, ThisWaker
+from foedus.hub.api.asking import LARGEST, MOST_ATTEMPTS, REFUSALS, Asking, ThisHub, ThisWaker
 from foedus.hub.wiring import Hub
 from foedus.wire.alliance import Scope
 from foedus.wire.files import Manifest, MissingReply, MissingRequest
@@ -20,6 +20,8 @@ from foedus.wire.files import Manifest, MissingReply, MissingRequest
 router = APIRouter(tags=["files"], responses=REFUSALS)
 _LOOK_AGAIN_S = 5.0
 
+WhichAttempt = Annotated[int | None, Query(ge=1, le=MOST_ATTEMPTS)]
+"""Number of an attempt; the newest if it is left out."""
 Piece = Annotated[Digest, Path(pattern="^[0-9a-f]{64}$")]
 """SHA-256 of the piece, in small letters."""
 BYTES = {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
@@ -50,14 +52,14 @@ async def put_project_piece(hub: ThisHub, caller: Asking, project: ProjectId, pi
 
 
 @router.get("/jobs/{job}/outputs")
-def job_outputs(hub: ThisHub, caller: Asking, job: JobId, attempt: int | None = None) -> Manifest:
+def job_outputs(hub: ThisHub, caller: Asking, job: JobId, attempt: WhichAttempt = None) -> Manifest:
     """List what the job brought back."""
     with hub.store.read() as tx:
         return outputs(tx, caller, hub.pieces, job_id(job), attempt)
 
 
 @router.get("/jobs/{job}/outputs/pieces/{piece}", response_class=Response, responses={**BYTES})
-def job_output_piece(hub: ThisHub, caller: Asking, job: JobId, piece: Piece, attempt: int | None = None) -> Response:
+def job_output_piece(hub: ThisHub, caller: Asking, job: JobId, piece: Piece, attempt: WhichAttempt = None) -> Response:
     """Return one piece of what the job brought back."""
     with hub.store.read() as tx:
         data = output_piece(tx, caller, hub.pieces, job_id(job), number=attempt, piece=piece)
@@ -71,8 +73,8 @@ async def job_log(
     caller: Asking,
     job: JobId,
     stream: Annotated[str, Path(pattern="^(stdout|stderr)$")],
-    attempt: Annotated[int | None, Query(ge=1)] = None,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    attempt: WhichAttempt = None,
+    offset: Annotated[int, Query(ge=0, le=LARGEST)] = 0,
     limit: Annotated[int, Query(ge=1, le=4 * 1024 * 1024)] = 1024 * 1024,
     wait_s: Annotated[float, Query(ge=0, le=60)] = 0,
 ) -> Response:

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from foedus.core.base.ids import JobId, ProjectId, SiteId, UserId, job_id
 from foedus.core.jobs.state import ENDED, JobState
-from foedus.flow.access import Caller, visible_job
+from foedus.flow.access import Caller, visible_whole
 from foedus.flow.cancel import cancel
 from foedus.flow.ports import JobFilter, job_topic
 from foedus.flow.submit import submit
@@ -68,7 +68,7 @@ def list_jobs(
         user=user,
         site=site,
         name=name,
-        array=array,
+        array=None if array is None else job_id(array),
         visible=caller.visible(),
     )
     with hub.store.read() as tx:
@@ -125,7 +125,7 @@ def why_job(hub: ThisHub, caller: Asking, job: JobId, accept_language: Annotated
 def job_script(hub: ThisHub, caller: Asking, job: JobId) -> str:
     """Return the script, byte for byte as it was submitted."""
     with hub.store.read() as tx:
-        found = visible_job(tx, caller, job_id(job))
+        found = visible_whole(tx, caller, job_id(job))
         return tx.jobs.specs([found.spec])[found.spec].script
 
 

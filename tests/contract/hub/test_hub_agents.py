@@ -1,0 +1,199 @@
+"""What an agent may say, and what is refused."""
+
+import threading
+import time
+
+import pytest
+from served import SCRIPT, Agent, Served, free
+
+from foedus.core.jobs.state import AttemptState
+from foedus.keys import ed25519
+
+
+@pytest.fixture(scope="module")
+def agent(served: Served) -> Agent:
+    return served.agent("jerusalem")
+
+
+def refusal(answer) -> tuple[int, str, str]:
+    body = answer.json()
+    assert body["request"] == answer.headers["x-request-id"]
+    return answer.status_code, body["code"], body["message"]
+
+
+def test_a_number_counts_once(served: Served, agent: Agent):
+    number = next(served.sequences)
+    assert agent.post("/orders", {"wait_s": 0}, sequence=number).status_code == 200
+    for again in (number, number - 1):
+        assert refusal(agent.post("/orders", {"wait_s": 0}, sequence=again)) == (
+            409,
+            "stale",
+            f"message {again} of jerusalem was seen before, or is older than one that was",
+        )
+    assert agent.post("/logs", {"pieces": []}, sequence=number).status_code == 200  # a series of its own
+
+
+def test_an_old_epoch_is_refused(agent: Agent):
+    old = agent.epoch
+    agent.hello()
+    assert agent.epoch == old + 1
+    for path, body in (("/orders", {"wait_s": 0}), ("/logs", {"pieces": []})):
+        assert refusal(agent.post(path, body, epoch=old)) == (
+            409,
+            "stale",
+            f"this is epoch {old} of jerusalem's agent, and the hub has begun epoch {old + 1} with a newer one",
+        )
+    assert agent.send("GET", "/agreement", epoch=old).status_code == 409
+
+
+def test_a_waiting_agent_learns_that_a_newer_one_has_begun(served: Served, agent: Agent):
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(agent.post("/orders", {"wait_s": 8}, timeout=30)))
+    waiting.start()
+    time.sleep(0.5)
+    newer = Agent(served=served, site=agent.site, key=agent.key)
+    newer.hello()
+    waiting.join(20)
+    assert refusal(found[0]) == (409, "stale", "a newer agent of this site has begun")
+    agent.epoch = newer.epoch
+
+
+def test_only_the_sites_own_key(served: Served, agent: Agent):
+    other = served.agent("baku")
+    for key in (other.key, ed25519.make()):
+        status, code, message = refusal(agent.post("/orders", {"wait_s": 0}, key=key))
+        assert (status, code) == (401, "not-authenticated")
+        assert message.startswith("the request is not signed by the site's key as it should be")
+    assert agent.post("/orders", {"wait_s": 0}).status_code == 200
+
+
+@pytest.mark.parametrize(("off", "direction"), [(200, "ahead of"), (-200, "behind")])
+def test_a_clock_that_is_off_is_told_so(agent: Agent, *, off: float, direction: str):
+    answer = agent.post("/orders", {"wait_s": 0}, off_s=off)
+    status, code, message = refusal(answer)
+    assert (status, code) == (401, "not-authenticated")
+    assert f"s {direction} the hub's clock; the hub says 20" in message
+    assert "set the site's clock" in answer.json()["remedy"]
+
+
+def test_a_body_that_was_changed_on_the_way(agent: Agent):
+    status, code, message = refusal(agent.send("POST", "/orders", b'{"wait_s": 0}', sent=b'{"wait_s": 1}'))
+    assert (status, code) == (401, "not-authenticated")
+    assert message.startswith("the body is not the one that was signed")
+    assert agent.orders()["stops"] == []  # the number was not used up
+
+
+def test_unsigned_and_unknown(served: Served):
+    with served.http() as http:
+        answer = http.post("/agents/jerusalem/orders", json={"wait_s": 0})
+        assert refusal(answer)[:2] == (401, "not-authenticated")
+        answer = http.post("/agents/nowhere/orders", json={"wait_s": 0})
+        assert refusal(answer) == (
+            401,
+            "not-authenticated",
+            "no agent is enrolled for site 'nowhere', or its key was revoked",
+        )
+
+
+def test_orders_arrive_within_a_second_of_a_submit(served: Served, agent: Agent):
+    agent.report(capacity=free())
+    agent.orders()
+    found: list[tuple[float, dict]] = []
+
+    def wait() -> None:
+        reply = agent.orders(wait_s=20)
+        found.append((time.monotonic(), reply))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.5)
+    with served.client("lead") as client:
+        job = client.submit(SCRIPT).id
+    submitted = time.monotonic()
+    waiting.join(30)
+    at, reply = found[0]
+    assert [order["job"] for order in reply["starts"]] == [job]
+    assert at - submitted < 1
+    with served.client("lead") as client:
+        assert client.get(job).state == "bound"
+
+
+def run(served: Served, agent: Agent) -> str:
+    agent.report(capacity=free())
+    with served.client("lead") as client:
+        job = client.submit(SCRIPT).id
+    deadline = time.monotonic() + 10
+    while job not in [order["job"] for order in agent.orders(wait_s=1)["starts"]]:
+        assert time.monotonic() < deadline
+    return job
+
+
+def status(job: str, state: AttemptState, **facts) -> dict:
+    return {"job": job, "attempt": 1, "state": state, "native_id": "7", **facts}
+
+
+def test_a_job_from_submit_to_its_output(served: Served, agent: Agent):
+    job = run(served, agent)
+    done: list[tuple[float, str]] = []
+
+    def wait() -> None:
+        with served.client("lead") as client:
+            view = client.get(job, wait_s=30)
+        done.append((time.monotonic(), view.state))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    agent.report(status(job, AttemptState.STARTING))
+    agent.report(status(job, AttemptState.RUNNING))
+    piece = {"job": job, "attempt": 1, "stream": "stdout", "offset": 0, "data": "aGVsbG8K"}
+    assert agent.post("/logs", {"pieces": [piece]}).json() == {"offsets": [6]}
+    with served.client("lead") as client:
+        chunk = client.log(job)
+        assert chunk.data == b"hello\n"
+    reply = agent.report(status(job, AttemptState.ENDED, outcome="completed", exit_code=0))
+    ended = time.monotonic()
+    assert reply == {"statuses": [{"job": job, "attempt": 1, "accepted": True, "text": ""}], "usages": []}
+    waiting.join(30)
+    assert [state for _, state in done] == ["completed"]
+    assert done[0][0] - ended < 1
+
+
+def test_output_of_other_sites_jobs_is_refused(served: Served, agent: Agent):
+    job = run(served, agent)
+    piece = {"job": job, "attempt": 1, "stream": "stdout", "offset": 0, "data": "aGVsbG8K"}
+    other = served.agent("baku")
+    assert refusal(other.post("/logs", {"pieces": [piece]}))[:2] == (422, "bad-input")
+    assert refusal(agent.post("/logs", {"pieces": [{**piece, "data": "no base64"}]}))[:2] == (422, "bad-input")
+    assert refusal(agent.post("/logs", {"pieces": [{**piece, "stream": "stdin"}]}))[:2] == (422, "bad-input")
+
+
+def test_files_of_projects_whose_jobs_the_site_has(served: Served, agent: Agent):
+    run(served, agent)
+    digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+    assert agent.send("PUT", f"/projects/shield/pieces/{digest}", b"hello").status_code == 204
+    assert agent.send("GET", f"/projects/shield/pieces/{digest}").content == b"hello"
+    assert agent.post("/projects/shield/pieces/missing", {"pieces": [digest, "ab" * 32]}).json() == {
+        "missing": ["ab" * 32]
+    }
+    assert refusal(agent.send("PUT", f"/projects/shield/pieces/{digest}", b"other"))[:2] == (422, "bad-input")
+    assert refusal(agent.send("GET", f"/projects/shield/pieces/{'ab' * 32}"))[:2] == (404, "not-found")
+    assert refusal(agent.send("GET", f"/projects/other/pieces/{digest}"))[:2] == (403, "not-allowed")
+
+
+def test_the_books_for_sites(served: Served, agent: Agent):
+    first = agent.send("GET", "/heads?since=0").json()
+    assert [entry["seq"] for entry in first["entries"]] == list(range(1, first["head"]["seq"] + 1))
+    last = agent.send("GET", f"/heads?since={first['head']['seq']}").json()
+    assert last == {"head": first["head"], "entries": []}
+    with served.client("reader") as client:
+        assert agent.send("GET", "/agreement").json() == client.agreement().model_dump(mode="json")
+
+
+def test_a_code_is_good_once(served: Served):
+    agent = served.agent("baku")
+    with served.http() as http:
+        body = {"code": "used", "site": "baku", "vouch": {}}
+        assert refusal(http.post("/agents/enrol", json=body))[:2] == (422, "bad-input")
+    with served.client("office") as client:
+        client.revoke_site("baku")
+    assert refusal(agent.post("/orders", {"wait_s": 0}))[:2] == (401, "not-authenticated")
