@@ -57,14 +57,15 @@ def test_what_is_rolled_back_leaves_the_head_as_it_was(store: SqlStore):
         assert follows(None, tx.ledger.stream(), head) == ()
 
 
-def test_stream_is_the_whole_chain(store: SqlStore):
-    fill(store, 1203)
+def test_stream_is_the_whole_chain(store: SqlStore, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("foedus.store.ledger._PAGE", 10)
+    fill(store, 23)
     with store.read() as tx:
         head = tx.ledger.head()
         entries = list(tx.ledger.stream())
         assert head is not None
-        assert (len(entries), follows(None, entries, head)) == (1203, ())
-        assert [entry.seq for entry in tx.ledger.stream(1200)] == [1200, 1201, 1202, 1203]
+        assert (len(entries), follows(None, entries, head)) == (23, ())
+        assert [entry.seq for entry in tx.ledger.stream(20)] == [20, 21, 22, 23]
 
 
 def test_an_attempt_is_booked_once_and_corrections_are_free(store: SqlStore):

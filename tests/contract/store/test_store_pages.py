@@ -22,7 +22,7 @@ EVERYTHING = Visible(everything=True)
 
 
 def some_jobs(dice: random.Random) -> Iterator[Job]:
-    for number in range(1, 120):
+    for number in range(1, 60):
         facts = {
             "user": dice.choice(USERS),
             "project": dice.choice(PROJECTS),
@@ -92,7 +92,7 @@ def test_pages_agree_with_a_plain_filter(store: SqlStore):
     with store.begin() as tx:
         put(tx, *dice.sample(jobs, len(jobs)))
     with store.read() as tx:
-        for _ in range(150):
+        for _ in range(100):
             which = some_filter(dice)
             expected = [one for one in newest_first if passes(which, one)]
             assert all_pages(tx, which, dice.choice([1, 7, 500])) == expected, which

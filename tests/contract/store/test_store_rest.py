@@ -1,9 +1,11 @@
 """Idempotency keys, logs, pieces, what is forgotten, and what a transaction promises."""
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_samples import ALICE, BABEK, FORMS, JERUSALEM, NOW, TRAFFIC, abandoned, digest, job, put, user
 
@@ -96,26 +98,36 @@ def test_a_large_stretch_is_cut_into_parts(store: SqlStore):
             assert tx.logs.read(ONE, 1, "stdout", offset, limit)[0] == data[offset : offset + limit]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture(scope="module")
+def in_memory() -> Iterator[SqlStore]:
+    """One for many examples: making the tables takes longer than any of them."""
+    store = open_store("sqlite://")
+    yield store
+    store.close()
+
+
+ATTEMPTS = itertools.count(1)
+
+
+@settings(max_examples=60)
 @given(
     text=st.binary(max_size=60),
     stretches=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), max_size=12),
     reads=st.lists(st.tuples(st.integers(0, 70), st.integers(0, 70)), max_size=6),
 )
-def test_stretches_in_any_order_never_garble_a_log(text: bytes, stretches, reads):
-    store = open_store("sqlite://")
-    with store.begin() as tx:
+def test_stretches_in_any_order_never_garble_a_log(in_memory: SqlStore, text: bytes, stretches, reads):
+    attempt = next(ATTEMPTS)
+    with in_memory.begin() as tx:
         reached = 0
         for offset, length in stretches:
             piece = text[offset : offset + length]
             if offset <= reached:
                 reached = max(reached, offset + len(piece))
             reached = min(reached, len(text))
-            assert tx.logs.append(ONE, 1, "stdout", min(offset, len(text)), piece, truncated=False) == reached
+            assert tx.logs.append(ONE, attempt, "stdout", min(offset, len(text)), piece, truncated=False) == reached
         for offset, limit in reads:
             expected = text[:reached][offset : offset + limit]
-            assert tx.logs.read(ONE, 1, "stdout", offset, limit) == (expected, reached, False)
-    store.close()
+            assert tx.logs.read(ONE, attempt, "stdout", offset, limit) == (expected, reached, False)
 
 
 def test_pieces(store: SqlStore):
