@@ -112,21 +112,21 @@ def _faults(clause: Clause, path: str) -> Iterator[Fault]:
         yield Fault(path=path, fault=fault, remedy="write plain text")
         return
     try:
-        effect = _static_policy(clause.policy)
+        noted = annotations(clause.policy)
     except ValueError as error:
         yield Fault(path=path, fault=f"is not Cedar: {error}", remedy=remedy)
         return
-    if effect is None:
+    if noted is None:
         yield Fault(path=path, fault="is a template", remedy="write out the principal and the resource")
         return
-    if effect.get("id") != clause.id:
-        fault = f"Cedar reads the @id {effect.get('id')!r}, but the clause is {clause.id!r}"
+    if noted.get("id") != clause.id:
+        fault = f"Cedar reads the @id {noted.get('id')!r}, but the clause is {clause.id!r}"
         yield Fault(path=path, fault=fault, remedy=f'begin the policy with @id("{clause.id}")')
     for error in cedarpy.validate_policies(clause.policy, schema()).errors:
         yield Fault(path=path, fault=error.error.removeprefix("for policy `policy0`, "), remedy=remedy)
 
 
-def _static_policy(source: str) -> dict[str, str] | None:
+def annotations(source: str) -> dict[str, str] | None:
     """Return the annotations of the one policy, `None` for a template; raises `ValueError` if it is no Cedar."""
     found = cast("dict[str, dict[str, dict[str, dict[str, str]]]]", json.loads(cedarpy.policies_to_json_str(source)))
     policies = list(found["staticPolicies"].values())

@@ -12,16 +12,11 @@ The schema is that of the agreement's clauses, and the site's word is the last o
 permits, here as there.
 """
 
-import json
-from typing import cast
-
-import cedarpy
-
 from foedus.core.agreement.clauses import Statement, declared_id, statements
 from foedus.core.agreement.model import Clause, Texts
 from foedus.core.base.errors import BadInput, Fault, TooLarge
 from foedus.core.base.ids import ClauseId, name_fault
-from foedus.policy.cedar import clause_faults
+from foedus.policy.cedar import annotations, clause_faults
 
 LARGEST = 1024 * 1024
 """Bytes."""
@@ -71,12 +66,9 @@ def _read(part: Statement, taken: set[ClauseId]) -> tuple[Clause, list[Fault]]:
 
 def _texts(policy: str) -> Texts:
     try:
-        found = cast(
-            "dict[str, dict[str, dict[str, dict[str, str]]]]", json.loads(cedarpy.policies_to_json_str(policy))
-        )
+        found = annotations(policy) or {}
     except ValueError:
         return {}
-    annotations = [part.get("annotations", {}) for part in found["staticPolicies"].values()]
-    texts = {name: text for part in annotations for name, text in part.items() if text}
+    texts = {name: text for name, text in found.items() if text}
     named = {name.removeprefix("text_"): text for name, text in texts.items() if name.startswith("text_")}
     return {"en": texts["text"], **named} if "text" in texts else named
