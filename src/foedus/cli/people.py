@@ -37,10 +37,12 @@ def list_users(ctx: typer.Context, json: Json = False) -> None:
     """List the people of the alliance."""
     del json
     session = session_of(ctx)
+    from foedus.wire.alliance import UserList
+
     with session.client() as client:
         users = client.users()
     if session.json:
-        print_json({"users": [one.model_dump(mode="json") for one in users]})
+        print_json(UserList(users=list(users)))
         return
     now = session.now()
     rows = [(one.id, one.name, one.partner, one.role, since(one.created, now)) for one in users]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from foedus.core.base.errors import BadInput, Fault, NotAuthenticated
-from foedus.core.base.ids import NAME
+from foedus.core.base.ids import name_fault
 from foedus.core.base.instant import Instant
 
 if TYPE_CHECKING:
@@ -133,10 +133,9 @@ def read_logins(file: Path) -> dict[str, Login]:
 
 def keep_login(file: Path, profile: str, login: Login) -> None:
     """Write a login beside the others, readable by its owner alone."""
-    if not NAME.fullmatch(profile):
-        raise BadInput(
-            Fault(path="--profile", fault=f"{profile!r} is not a name", remedy="use a-z, 0-9, '.', '_', '-'")
-        )
+    fault = name_fault(profile, "--profile")
+    if fault is not None:
+        raise BadInput(fault)
     logins = read_logins(file) | {profile: login}
     text = "# Written by `foedus login`.\n" + "".join(
         f"\n[profiles.{json.dumps(name)}]\nhub = {json.dumps(one.hub)}\ntoken = {json.dumps(one.token)}\n"
@@ -160,5 +159,5 @@ def _set_json(ctx: typer.Context, value: bool) -> bool:
     return value
 
 
-Json = Annotated[bool, typer.Option("--json", callback=_set_json, help="Print JSON: the message as the hub sent it.")]
+Json = Annotated[bool, typer.Option("--json", callback=_set_json, help="Print JSON.")]
 """The option that every command has."""

@@ -47,22 +47,20 @@ def age(earlier: Instant, now: Instant) -> str:
 
 def when(instant: Instant | None, now: Instant) -> str:
     """Show a time on the local clock, with its age; a dash for none."""
-    if instant is None:
-        return "-"
-    local = datetime.fromtimestamp(instant / 1000, tz=UTC).astimezone()
-    return f"{local:%Y-%m-%d %H:%M:%S %z} ({_ago(instant, now)})"
+    return _local(instant, now, "%Y-%m-%d %H:%M:%S %z")
 
 
 def since(instant: Instant | None, now: Instant) -> str:
     """Show a time as `when` does, but short, for a column of many."""
+    return _local(instant, now, "%Y-%m-%d %H:%M")
+
+
+def _local(instant: Instant | None, now: Instant, form: str) -> str:
     if instant is None:
         return "-"
     local = datetime.fromtimestamp(instant / 1000, tz=UTC).astimezone()
-    return f"{local:%Y-%m-%d %H:%M} ({_ago(instant, now)})"
-
-
-def _ago(instant: Instant, now: Instant) -> str:
-    return f"in {age(now, instant)}" if instant > now else f"{age(instant, now)} ago"
+    ago = f"in {age(now, instant)}" if instant > now else f"{age(instant, now)} ago"
+    return f"{local:{form}} ({ago})"
 
 
 def gpu_hours(gpu_seconds: int) -> str:
@@ -130,14 +128,7 @@ def print_line(found: Mapping[str, object]) -> None:
     sys.stdout.flush()
 
 
-def print_json(view: "BaseModel | Sequence[BaseModel] | dict[str, object]") -> None:
-    """Print messages as JSON, in ASCII: nothing in it can steer a terminal."""
-    from pydantic import BaseModel
-
-    if isinstance(view, BaseModel):
-        found: object = view.model_dump(mode="json")
-    elif isinstance(view, dict):
-        found = view
-    else:
-        found = [one.model_dump(mode="json") for one in view]
+def print_json(view: "BaseModel | dict[str, object]") -> None:
+    """Print a message as JSON, in ASCII: nothing in it can steer a terminal."""
+    found = view if isinstance(view, dict) else view.model_dump(mode="json")
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
