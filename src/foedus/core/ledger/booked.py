@@ -1,16 +1,16 @@
 """Usage records as the ledger holds them: with their place in it, and with what they correct."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
 from foedus.core.base.canon import Json
-from foedus.core.base.errors import BadInput, Fault
+from foedus.core.base.errors import BadInput
 from foedus.core.base.ids import Digest
 from foedus.core.base.instant import Instant
 from foedus.core.ledger.bodies import CORRECTION
 from foedus.core.ledger.entry import Entry, Kind
-from foedus.core.ledger.members import member_faults
+from foedus.core.ledger.members import an_object_at, member_faults
 from foedus.core.ledger.usage import Usage
 from foedus.core.ledger.usage_json import usage_body, usage_from_body
 
@@ -51,9 +51,7 @@ def correction_body(usage: Usage, corrects: int, reason: str) -> dict[str, Json]
 
 def correction_from_body(body: object, path: str = "body") -> tuple[Usage, int, str]:
     """Read a correction: the record, the number of the entry that it replaces, and why. Raises `BadInput`."""
-    if not isinstance(body, Mapping):
-        raise BadInput(Fault(path=path, fault="is not an object", remedy=_REMEDY))
-    parts = cast("Mapping[str, object]", body)
+    parts = an_object_at(path, body, _REMEDY)
     faults = member_faults({part: parts[part] for part in CORRECTION if part in parts}, CORRECTION, path, _REMEDY)
     try:
         usage = usage_from_body({part: value for part, value in parts.items() if part not in CORRECTION}, path)

@@ -1,6 +1,6 @@
 """The chain: how an entry is appended, what a head says, and whether an old head leads to a new one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -10,7 +10,7 @@ from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import AllianceId, Digest, SiteId
 from foedus.core.base.instant import Instant, exact_instant, iso
 from foedus.core.ledger.entry import GENESIS, Entry, Kind
-from foedus.core.ledger.members import Check, digest, from_one, member_faults, name, time
+from foedus.core.ledger.members import Check, an_object_at, checked, digest, from_one, name, time
 
 HEAD_TYPE: Final = "application/vnd.foedus.head+json"
 
@@ -117,12 +117,7 @@ def follows(old: Head | None, entries: Iterable[Entry], new: Head) -> tuple[str,
 
 def head_from_json(found: object, path: str = "head") -> Head:
     """Read a head; raises `BadInput` with everything that is wrong."""
-    if not isinstance(found, Mapping):
-        raise BadInput(Fault(path=path, fault="is not an object", remedy=_REMEDY))
-    parts = cast("Mapping[str, object]", found)
-    faults = member_faults(parts, _CHECKS, path, _REMEDY)
-    if faults:
-        raise BadInput(*faults)
+    parts = checked(path, found, _CHECKS, _REMEDY)
     return Head(
         alliance=AllianceId(cast("str", parts["alliance"])),
         seq=cast("int", parts["seq"]),
@@ -133,9 +128,7 @@ def head_from_json(found: object, path: str = "head") -> Head:
 
 def signed_head_from_json(found: object, path: str = "head") -> SignedHead:
     """Read the file form of a signed head; raises `BadInput`. Whose signature it is remains to be checked."""
-    if not isinstance(found, Mapping):
-        raise BadInput(Fault(path=path, fault="is not an object", remedy=_REMEDY))
-    parts = dict(cast("Mapping[str, object]", found))
+    parts = dict(an_object_at(path, found, _REMEDY))
     signatures = parts.pop("signatures", None)
     head = head_from_json(parts, path)
     try:

@@ -5,7 +5,7 @@ An entry is a JSON object with the members ``at``, ``body``, ``hash``, ``kind``,
 format is ``docs/reference/ledger-format.md``.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, cast
@@ -15,7 +15,17 @@ from foedus.core.base.dsse import Signature, Signer, Verifier, pae, sign, signat
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import Digest
 from foedus.core.base.instant import Instant, exact_instant, iso
-from foedus.core.ledger.members import Check, a_list, an_object, digest, from_one, member_faults, one_of, time
+from foedus.core.ledger.members import (
+    Check,
+    a_list,
+    an_object,
+    an_object_at,
+    digest,
+    from_one,
+    member_faults,
+    one_of,
+    time,
+)
 
 GENESIS = Digest("0" * 64)
 """``prev`` of the first entry."""
@@ -124,9 +134,7 @@ class Entry:
 
 def entry_from_json(found: object, path: str = "entry") -> Entry:
     """Read the JSON form of an entry and check its hash; raises `BadInput` with everything that is wrong."""
-    if not isinstance(found, Mapping):
-        raise BadInput(_fault(path, "is not an object"))
-    parts = cast("Mapping[str, object]", found)
+    parts = an_object_at(path, found, _REMEDY)
     faults = member_faults(parts, ENTRY_CHECKS, path, _REMEDY)
     signatures = _signatures(parts.get("signatures"), f"{path}.signatures", faults)
     if faults:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import cast
 
 from foedus.core.base.canon import LARGEST
-from foedus.core.base.errors import Fault
+from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import DIGEST, JOB_ID, KEY, NAME
 from foedus.core.base.instant import exact_instant
 from foedus.core.base.letters import has_unseen
@@ -17,6 +17,22 @@ from foedus.core.base.letters import has_unseen
 Check = Callable[[object], str | None]
 
 _LONGEST_TEXT = 500
+
+
+def an_object_at(path: str, found: object, remedy: str) -> Mapping[str, object]:
+    """Take what has to be an object; raises `BadInput` if it is none."""
+    if not isinstance(found, Mapping):
+        raise BadInput(Fault(path=path, fault="is not an object", remedy=remedy))
+    return cast("Mapping[str, object]", found)
+
+
+def checked(path: str, found: object, checks: Mapping[str, Check], remedy: str) -> Mapping[str, object]:
+    """Take an object with exactly the members of `checks`; raises `BadInput` with everything that is wrong."""
+    parts = an_object_at(path, found, remedy)
+    faults = member_faults(parts, checks, path, remedy)
+    if faults:
+        raise BadInput(*faults)
+    return parts
 
 
 def member_faults(parts: Mapping[str, object], checks: Mapping[str, Check], path: str, remedy: str) -> list[Fault]:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 from foedus.core.base.canon import Json
-from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import (
     AllianceId,
     JobId,
@@ -24,11 +23,11 @@ from foedus.core.jobs.spec import Purpose
 from foedus.core.jobs.state import Outcome
 from foedus.core.ledger.members import (
     Check,
+    checked,
     count,
     from_one,
     job,
     maybe,
-    member_faults,
     name,
     one_of,
     spelled,
@@ -80,13 +79,7 @@ def usage_body(usage: Usage) -> dict[str, Json]:
 
 def usage_from_body(body: object, path: str = "body") -> Usage:
     """Read a body; raises `BadInput` with everything that is wrong with it."""
-    if not isinstance(body, Mapping):
-        raise BadInput(Fault(path=path, fault="is not an object", remedy=_REMEDY))
-    parts = cast("Mapping[str, object]", body)
-    faults = member_faults(parts, _CHECKS, path, _REMEDY)
-    if faults:
-        raise BadInput(*faults)
-    return _usage(parts)
+    return _usage(checked(path, body, _CHECKS, _REMEDY))
 
 
 def _usage(parts: Mapping[str, object]) -> Usage:

@@ -32,6 +32,7 @@ from foedus.core.ledger.lines import (
 from foedus.core.ledger.trust import Trust
 
 MOST_FAULTS: Final = 1000
+"""Listed in a report; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +89,13 @@ def verify(
     check: Verifier,
     held: Head | None = None,
     mapper: Mapper | None = None,
-    most_faults: int = MOST_FAULTS,
 ) -> Report:
     """Read the lines of an export (each with its newline) and report.
 
     ``held`` is a head that the reader kept from an earlier time: the ledger must lead through it. ``mapper`` may
     examine lines in several processes; the default is one after the other.
     """
-    book = _Book(agreement, held, most_faults)
+    book = _Book(agreement, held)
     hashed = _Hashed(lines)
     examiner = partial(examine, check=check)
     seen_lines: Iterable[Seen] = mapper(examiner, hashed) if mapper else map(examiner, hashed)
@@ -134,12 +134,11 @@ class _Hashed:
 class _Book:
     """The state that one line leaves for the next."""
 
-    def __init__(self, agreement: Agreement, held: Head | None, most_faults: int) -> None:
+    def __init__(self, agreement: Agreement, held: Head | None) -> None:
         self._agreement = agreement
         self._held = held
         self._trust = Trust(agreement)
         self._faults: list[LineFault] = []
-        self._most = most_faults
         self._unlisted = 0
         self._line = 0
         self._kinds: Counter[Kind] = Counter()
@@ -178,7 +177,7 @@ class _Book:
 
     def close(self) -> Report:
         """Say what was found."""
-        last, alliance = self._last, self._agreement.id
+        last = self._last
         if not self._closed:
             self._line += 1
             self._note(["the ledger is cut off: its last line is missing"])
@@ -186,20 +185,23 @@ class _Book:
         if self._held and (last is None or last.seq < self._held.seq):
             self._note([f"the ledger ends before entry {self._held.seq}, whose head you hold"])
         return Report(
-            alliance=alliance,
+            alliance=self._agreement.id,
             entries=self._kinds.total(),
             kinds={kind: self._kinds[kind] for kind in Kind if self._kinds[kind]},
             first=self._first,
-            head=Head(alliance=alliance, seq=last.seq, hash=last.hash, at=last.at) if last else None,
+            head=self._head(last) if last else None,
             agreement_version=self._trust.version,
             seals=tuple(self._seals[site] for site in sorted(self._seals)),
             faults=tuple(self._faults),
             unlisted=self._unlisted,
         )
 
+    def _head(self, last: EntrySeen) -> Head:
+        return Head(alliance=self._agreement.id, seq=last.seq, hash=last.hash, at=last.at)
+
     def _note(self, faults: Iterable[str]) -> None:
         for fault in faults:
-            if len(self._faults) < self._most:
+            if len(self._faults) < MOST_FAULTS:
                 self._faults.append(LineFault(line=self._line, fault=fault))
             else:
                 self._unlisted += 1
@@ -248,7 +250,7 @@ class _Book:
         if last is None or self._lost:
             self._note([] if self._lost else ["seals nothing"])
             return
-        if seal.head != Head(alliance=self._agreement.id, seq=last.seq, hash=last.hash, at=last.at):
+        if seal.head != self._head(last):
             self._note(["does not seal the entry before it"])
         if self._sealing is not None and seal.site <= self._sealing:
             self._note(["seals of one entry stand in the order of their sites, one each"])
@@ -263,7 +265,7 @@ class _Book:
         last = self._last
         if last is None:
             self._note(["the ledger has no entries"])
-        elif trailer.head != Head(alliance=self._agreement.id, seq=last.seq, hash=last.hash, at=last.at):
+        elif trailer.head != self._head(last):
             self._note(
                 [f"ends at entry {trailer.head.seq} with hash {trailer.head.hash}, which is not the last one here"]
             )
