@@ -67,7 +67,18 @@ def entries(lines: Iterable[bytes]) -> Iterator[Entry]:
 def kept_head(path: Path) -> Head:
     """Read a head that the hub signed and somebody kept; raises `BadInput`."""
     found = _json(path.read_bytes(), str(path), "give a head as the hub signed it")
-    return signed_head_from_json(found, str(path)).head
+    return signed_head_from_json(_file_form(found), str(path)).head
+
+
+def _file_form(found: object) -> object:
+    """Put a head as ``foedus ledger head --json`` prints it into the form that a ledger's file has it in."""
+    if not isinstance(found, dict):
+        return found
+    parts = cast("dict[str, object]", found)
+    if not {"keyid", "sig"} <= parts.keys():
+        return parts
+    signature = {name: parts.pop(name) for name in ("keyid", "sig")}
+    return {**parts, "signatures": [signature]}
 
 
 def _json(data: bytes, where: str, remedy: str) -> object:

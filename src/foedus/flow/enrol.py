@@ -42,7 +42,7 @@ def enrol(
     if not tx.sites.use_code(sha256(request.code.encode()), request.site, now):
         raise NotAuthenticated(
             f"the code is not good for {request.site}: it is unknown, used, over, or another site's",
-            remedy=f"ask for a new one (`foedus sites code {request.site}`) and use it within 15 minutes",
+            remedy=f"ask for a new one (`foedus site code {request.site}`) and use it within 15 minutes",
         )
     tx.sites.enrol(request.site, vouch.key)
     signatures = matching(Kind.SITE_KEY, vouch.body(), envelope.signatures, verify)
