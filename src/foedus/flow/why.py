@@ -131,9 +131,8 @@ def _returned(data: _Data, _agreement: Agreement, _language: str) -> str:
 def _ended(data: _Data, _agreement: Agreement, _language: str) -> str:
     words = f" ({data['reason']})" if data.get("reason") else ""
     signal = f", signal {data['signal']}" if data.get("signal") else ""
-    return (
-        f"Attempt {data['attempt']} at {data['site']}: {data['outcome']}, exit code {data['exit_code']}{signal}{words}"
-    )
+    code = "" if data.get("exit_code") is None else f", exit code {data['exit_code']}"
+    return f"Attempt {data['attempt']} at {data['site']}: {data['outcome']}{code}{signal}{words}"
 
 
 def _requeued(data: _Data, _agreement: Agreement, _language: str) -> str:

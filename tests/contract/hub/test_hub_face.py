@@ -183,13 +183,13 @@ def faults_of(schema: dict, parts: dict, value, where: str = "") -> list[str]:
         return faults_of(parts[schema["$ref"].rsplit("/", 1)[1]], parts, value, where)
     if "anyOf" in schema:
         tries = [faults_of(option, parts, value, where) for option in schema["anyOf"]]
-        return [] if [] in tries else sum(tries, [])
+        return [] if [] in tries else [fault for faults in tries for fault in faults]
     if "type" in schema and not isinstance(value, _KINDS[schema["type"]]):
         return [f"{where}: {value!r} is no {schema['type']}"]
     if "enum" in schema and value not in schema["enum"]:
         return [f"{where}: {value!r} is none of {schema['enum']}"]
     if isinstance(value, list):
-        return sum((faults_of(schema.get("items", {}), parts, one, f"{where}[]") for one in value), [])
+        return [fault for one in value for fault in faults_of(schema.get("items", {}), parts, one, f"{where}[]")]
     return _faults_of_members(schema, parts, value, where) if isinstance(value, dict) else []
 
 
@@ -198,11 +198,10 @@ def _faults_of_members(schema: dict, parts: dict, value: dict, where: str) -> li
     faults = [f"{where}: no {name}" for name in schema.get("required", ()) if name not in value]
     for name, one in value.items():
         rule = known.get(name, others)
-        faults += (
-            [f"{where}: unknown {name}"]
-            if rule is False
-            else faults_of(rule if isinstance(rule, dict) else {}, parts, one, f"{where}.{name}")
-        )
+        if rule is False:
+            faults.append(f"{where}: unknown {name}")
+        elif isinstance(rule, dict):
+            faults += faults_of(rule, parts, one, f"{where}.{name}")
     return faults
 
 
