@@ -21,13 +21,12 @@ def balance(
     json: Json = False,
 ) -> None:
     """Show what each partner pledged, gave and took. Files hold GPU-seconds; the table shows GPU-hours."""
-    del json
     session = session_of(ctx)
     with session.client() as client:
         view = client.balance(period)
     if csv is not None or parquet is not None:
         _write(view, csv, parquet)
-    if session.json:
+    if json:
         print_json(view)
         return
     say(f"{view.alliance}: from the ledger up to entry {view.seq}, booked {when(view.at, session.now())}")

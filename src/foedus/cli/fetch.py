@@ -21,12 +21,11 @@ def fetch(
     json: Json = False,
 ) -> None:
     """Fetch the files that a job brought back. Goes on where an earlier fetch stopped; every hash is checked."""
-    del json
     session = session_of(ctx)
     folder = out or Path(f"foedus-{job_id(job)}")
     with session.client() as client, bar(session, "fetching") as progress:
         manifest = client.fetch(job_id(job), folder, attempt=attempt, progress=progress)
-    if session.json:
+    if json:
         print_json(manifest)
         return
     for entry in manifest.files:

@@ -29,7 +29,6 @@ def status(
     json: Json = False,
 ) -> None:
     """Show where jobs are."""
-    del json
     session = session_of(ctx)
     from foedus.client import Filter
     from foedus.wire.jobs import StatusReply
@@ -40,7 +39,7 @@ def status(
         else:
             mine = Filter(user=client.whoami().user.id)
             reply = StatusReply(jobs=client.list(mine, limit=_LATEST).jobs, absent=[])
-    if session.json:
+    if json:
         print_json(reply)
     else:
         jobs_table(reply.jobs, session)
@@ -67,7 +66,6 @@ def list_jobs(
     json: Json = False,
 ) -> None:
     """List jobs, newest first: those that have not ended, unless --all or --state says otherwise."""
-    del json
     session = session_of(ctx)
     from foedus.client import Filter
     from foedus.wire.jobs import JobPage
@@ -82,7 +80,7 @@ def list_jobs(
             array=array,
         )
         found = list(islice(client.iter(which, page_size=min(limit + 1, 500)), limit + 1))
-    if session.json:
+    if json:
         print_json(JobPage(jobs=found[:limit], next=None))
         return
     jobs_table(found[:limit], session)
@@ -148,11 +146,10 @@ def _reason(job: "JobView", session: Session) -> str:
 
 def cancel(ctx: typer.Context, ids: Ids, json: Json = False) -> None:
     """Cancel jobs, tasks or whole arrays. What runs at a site is stopped there; see `foedus wait`."""
-    del json
     session = session_of(ctx)
     with session.client() as client:
         reply = client.cancel([job_id(one) for one in ids])
-    if session.json:
+    if json:
         print_json(reply)
         return
     for text, found in (
@@ -171,13 +168,12 @@ def wait(
     json: Json = False,
 ) -> None:
     """Wait until all jobs have ended. Exit code 0 if all completed, 1 if not, or if the time is up."""
-    del json
     session = session_of(ctx)
     from foedus.wire.jobs import StatusReply
 
     with session.client() as client:
         jobs = _watch(client, session, [job_id(one) for one in ids], timeout)
-    if session.json:
+    if json:
         print_json(StatusReply(jobs=list(jobs), absent=[]))
     else:
         jobs_table(jobs, session)
@@ -209,11 +205,10 @@ def _done(waited: "Waited") -> tuple[int, int]:
 
 def script(ctx: typer.Context, job: Annotated[str, typer.Argument(help="The job's id.")], json: Json = False) -> None:
     """Show a job's script as it was submitted. A pipe or file gets it byte for byte."""
-    del json
     session = session_of(ctx)
     with session.client() as client:
         text = client.script(job_id(job))
-    if session.json:
+    if json:
         print_json({"id": job, "script": text})
         return
     from foedus.cli.logs import write_text

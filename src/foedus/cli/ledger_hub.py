@@ -64,11 +64,10 @@ def export(
 @app.command()
 def head(ctx: typer.Context, json: Json = False) -> None:
     """Show the newest head, signed by the hub. Keep its JSON: `verify --head` proves that nothing before it changed."""
-    del json
     session = session_of(ctx)
     with session.client() as client:
         found = client.ledger_head()
-    if session.json:
+    if json:
         print_json(found)
     else:
         say(f"{found.alliance}: entry {found.seq}, {found.hash}, booked {when(found.at, session.now())}")

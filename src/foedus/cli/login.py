@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from foedus.cli.session import Json, Login, Session, keep_login, session_of
+from foedus.cli.session import Json, Login, keep_login, session_of
 from foedus.cli.show import print_json, say
 from foedus.core.base.errors import BadInput, Fault
 
@@ -20,7 +20,6 @@ def login(
     json: Json = False,
 ) -> None:
     """Keep the address of a hub and a token, after checking them. The token is asked for, or read from a pipe."""
-    del json
     session = session_of(ctx)
     address = hub or session.hub
     if not address:
@@ -29,7 +28,7 @@ def login(
     with session.client_for(given) as client:
         who = client.whoami()
     keep_login(session.file, profile or session.profile or "default", given)
-    _tell(session, who)
+    _tell(who, json=json)
 
 
 def _token() -> str:
@@ -42,15 +41,13 @@ def _token() -> str:
 
 def whoami(ctx: typer.Context, json: Json = False) -> None:
     """Show whom the token speaks for."""
-    del json
-    session = session_of(ctx)
-    with session.client() as client:
+    with session_of(ctx).client() as client:
         who = client.whoami()
-    _tell(session, who)
+    _tell(who, json=json)
 
 
-def _tell(session: Session, who: "WhoView") -> None:
-    if session.json:
+def _tell(who: "WhoView", *, json: bool) -> None:
+    if json:
         print_json(who)
         return
     say(f"{who.user.id} ({who.user.name or 'no name given'}) of {who.user.partner}, {who.user.role}")

@@ -33,11 +33,10 @@ def logs(
 
     With --json each stretch is an object on a line of its own.
     """
-    del json
     session = session_of(ctx)
     stream = "stderr" if stderr else "stdout"
     with session.client() as client:
-        if session.json:
+        if json:
             for chunk in client.logs(job_id(job), stream, attempt=attempt, follow=follow_):
                 print_line(_as_object(chunk))
         elif follow_:

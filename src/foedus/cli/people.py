@@ -22,11 +22,10 @@ def add(
     json: Json = False,
 ) -> None:
     """Make a person known (office). They need a token as well: foedus token create --user USER."""
-    del json
     session = session_of(ctx)
     with session.client() as client:
         view = client.add_user(name, partner=partner, name=full_name, role=role)
-    if session.json:
+    if json:
         print_json(view)
     else:
         say(f"{view.id} of {view.partner}, {view.role}")
@@ -35,13 +34,12 @@ def add(
 @user.command("list")
 def list_users(ctx: typer.Context, json: Json = False) -> None:
     """List the people of the alliance."""
-    del json
     session = session_of(ctx)
     from foedus.wire.alliance import UserList
 
     with session.client() as client:
         users = client.users()
-    if session.json:
+    if json:
         print_json(UserList(users=list(users)))
         return
     now = session.now()
@@ -61,11 +59,10 @@ def create(
     json: Json = False,
 ) -> None:
     """Make a token. It is shown this once: standard output gets the token alone."""
-    del json
     session = session_of(ctx)
     with session.client() as client:
         view = client.create_token(user=for_user, scope=scope, project=project, days=days, label=label)
-    if session.json:
+    if json:
         print_json(view)
         return
     note(f"token {view.id} for {view.user}, may {view.scope}, until {when(view.expires, session.now())}")
@@ -75,13 +72,12 @@ def create(
 @token.command("list")
 def list_tokens(ctx: typer.Context, json: Json = False) -> None:
     """List your tokens, without their secrets."""
-    del json
     session = session_of(ctx)
     from foedus.wire.alliance import TokenList
 
     with session.client() as client:
         tokens = client.tokens()
-    if session.json:
+    if json:
         print_json(TokenList(tokens=list(tokens)))
         return
     now = session.now()
@@ -105,11 +101,10 @@ def revoke(
     ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="TOKEN", help="Its id.")], json: Json = False
 ) -> None:
     """Revoke a token by its id; it is refused from now on."""
-    del json
     session = session_of(ctx)
     with session.client() as client:
         client.revoke_token(name)
-    if session.json:
+    if json:
         print_json({"revoked": name})
     else:
         say(f"token {name} is revoked")

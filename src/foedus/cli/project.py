@@ -18,13 +18,12 @@ Name = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's name
 @app.command("list")
 def list_projects(ctx: typer.Context, json: Json = False) -> None:
     """List the projects that you may see, with their budgets."""
-    del json
     session = session_of(ctx)
     from foedus.wire.alliance import ProjectList
 
     with session.client() as client:
         projects = client.projects()
-    if session.json:
+    if json:
         print_json(ProjectList(projects=list(projects)))
         return
     rows = [(one.id, one.title, one.sector, str(len(one.members)), *_budget(one)) for one in projects]
@@ -43,11 +42,10 @@ def _budget(project: "ProjectView") -> tuple[str, str, str, str]:
 @app.command()
 def show(ctx: typer.Context, project: Name, json: Json = False) -> None:
     """Show one project, its budget in GPU-hours and its members."""
-    del json
     session = session_of(ctx)
     with session.client() as client:
         view = client.project(project)
-    _tell(session, view)
+    _tell(session, view, json=json)
 
 
 @app.command()
@@ -61,11 +59,10 @@ def create(
     json: Json = False,
 ) -> None:
     """Open a project (office)."""
-    del json
     session = session_of(ctx)
     with session.client() as client:
         view = client.open_project(project, title=title, sector=sector, lead=lead)
-    _tell(session, view)
+    _tell(session, view, json=json)
 
 
 @app.command()
@@ -77,11 +74,10 @@ def grant(
     json: Json = False,
 ) -> None:
     """Add GPU-hours to a project's allocation (office)."""
-    del json
     session = session_of(ctx)
     with session.client() as client:
         view = client.grant(project, gpu_hours, reason=reason)
-    _tell(session, view)
+    _tell(session, view, json=json)
 
 
 @app.command("add-member")
@@ -93,15 +89,14 @@ def add_member(
     json: Json = False,
 ) -> None:
     """Add a member, or change their part (office, or the project's lead)."""
-    del json
     session = session_of(ctx)
     with session.client() as client:
         view = client.add_member(project, user, role=role)
-    _tell(session, view)
+    _tell(session, view, json=json)
 
 
-def _tell(session: Session, view: "ProjectView") -> None:
-    if session.json:
+def _tell(session: Session, view: "ProjectView", *, json: bool) -> None:
+    if json:
         print_json(view)
         return
     granted, used, reserved, left = _budget(view)

@@ -41,6 +41,7 @@ class Session:
     profile: str | None = None
     hub: str | None = None
     json: bool = False
+    """Whether ``--json`` was given, for what is far from the command: errors, progress."""
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     now: Callable[[], Instant] = _now
     transport: "httpx2.BaseTransport | None" = None

@@ -18,13 +18,12 @@ Site = Annotated[str, typer.Argument(metavar="SITE", help="The site's name in th
 
 def sites(ctx: typer.Context, json: Json = False) -> None:
     """Show the sites, whether they answer, and what can start there now."""
-    del json
     session = session_of(ctx)
     from foedus.wire.alliance import SiteList
 
     with session.client() as client:
         found = client.sites()
-    if session.json:
+    if json:
         print_json(SiteList(sites=list(found)))
         return
     now = session.now()
@@ -74,11 +73,10 @@ def _lane(lane: "Lane") -> str:
 @app.command()
 def code(ctx: typer.Context, site: Site, json: Json = False) -> None:
     """Make a single-use code for `foedus agent enrol` at the site. Standard output gets the code alone."""
-    del json
     session = session_of(ctx)
     with session.client() as client:
         reply = client.enrolment_code(site)
-    if session.json:
+    if json:
         print_json(reply)
         return
     note(f"enrolment code for {reply.site}, good until {when(reply.expires, session.now())}")
@@ -88,11 +86,10 @@ def code(ctx: typer.Context, site: Site, json: Json = False) -> None:
 @app.command()
 def revoke(ctx: typer.Context, site: Site, json: Json = False) -> None:
     """Revoke the key of the site's agent: the hub takes nothing from it any more."""
-    del json
     session = session_of(ctx)
     with session.client() as client:
         client.revoke_site(site)
-    if session.json:
+    if json:
         print_json({"revoked": site})
     else:
         say(f"the key of {site}'s agent is revoked; a new code lets it enrol again")

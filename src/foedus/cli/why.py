@@ -20,11 +20,10 @@ def why(
     json: Json = False,
 ) -> None:
     """Tell why a job is where it is: the answer, the sites considered, what each clause said, the attempts."""
-    del json
     session = session_of(ctx)
     with session.client() as client:
         view = client.why(job_id(job), language=language)
-    if session.json:
+    if json:
         print_json(view)
     else:
         tell(view, session.now())
