@@ -42,11 +42,17 @@ class Directives:
     faults: tuple[Fault, ...]
 
 
-class _Misread(Exception):  # never leaves this module
+class Misspelt(Exception):
+    """What sbatch would not take; whoever catches it adds where it stands."""
+
     def __init__(self, fault: str, remedy: str) -> None:
         super().__init__(fault)
         self.fault = fault
         self.remedy = remedy
+
+    def at(self, path: str) -> Fault:
+        """Return it as a fault of what stands there."""
+        return Fault(path=path, fault=self.fault, remedy=self.remedy)
 
 
 def scan(script: str) -> Directives:
@@ -67,8 +73,8 @@ def scan(script: str) -> Directives:
         where = f"line {number}"
         try:
             words.extend(Word(text=text, where=where) for text in _split(line[len(magic) :]))
-        except _Misread as error:
-            faults.append(Fault(path=where, fault=error.fault, remedy=error.remedy))
+        except Misspelt as error:
+            faults.append(error.at(where))
     return Directives(sbatch=tuple(sbatch), foedus=tuple(foedus), faults=tuple(faults))
 
 
@@ -104,12 +110,12 @@ def _check_start(rest: str, at: int) -> None:
     for separator in _HET:
         end = at + len(separator)
         if rest[at:end].lower() == separator and rest[end : end + 1] in ("", *SPACES):
-            raise _Misread(
+            raise Misspelt(
                 f"{separator!r} begins another component of a heterogeneous job, which Foedus does not run",
                 "submit the components as jobs of their own, with --dependency between them",
             )
     if rest[at : at + 1] == ":":
-        raise _Misread("':' stands where an option should", "remove it; Foedus runs no heterogeneous jobs")
+        raise Misspelt("':' stands where an option should", "remove it; Foedus runs no heterogeneous jobs")
 
 
 def _word(rest: str, at: int) -> tuple[str, int]:
@@ -139,5 +145,5 @@ def _word(rest: str, at: int) -> tuple[str, int]:
         kept.append(char)
         at += 1
     if quote:
-        raise _Misread(f"a quotation mark {quote} is not closed", "close it on the same line")
+        raise Misspelt(f"a quotation mark {quote} is not closed", "close it on the same line")
     return "".join(kept), at

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from foedus.core.jobs.spellings import Misspelt
+from foedus.core.jobs.directives import Misspelt
 
 _RESERVED = ("SLURM_", "SBATCH_")
 """Variables that sbatch itself reads: those of the submitting machine mean nothing at a site, and are left behind."""

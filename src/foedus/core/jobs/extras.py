@@ -7,11 +7,10 @@ from typing import TypeVar
 
 from foedus.core.base.errors import Fault
 from foedus.core.base.ids import ProjectId, name_fault
-from foedus.core.jobs.directives import Word
+from foedus.core.jobs.directives import Misspelt, Word
 from foedus.core.jobs.given import Asked, Given
 from foedus.core.jobs.options import FOEDUS_BY_NAME
 from foedus.core.jobs.spec import Purpose
-from foedus.core.jobs.spellings import Misspelt
 
 Value = TypeVar("Value")
 
@@ -84,7 +83,7 @@ def _list(asked: Asked, overrides: Asked, name: str, check: Callable[[str], str]
                 try:
                     parts[check(part)] = None
                 except Misspelt as error:
-                    asking.faults.append(Fault(path=given.path, fault=error.fault, remedy=error.remedy))
+                    asking.faults.append(error.at(given.path))
                     break
     return tuple(found[overrides] or found[asked])
 

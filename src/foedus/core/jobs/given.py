@@ -6,9 +6,8 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 from foedus.core.base.errors import Fault
-from foedus.core.jobs.directives import Word
+from foedus.core.jobs.directives import Misspelt, Word
 from foedus.core.jobs.options import BY_LETTER, BY_NAME, FOEDUS_BY_NAME, Option, Takes, long_matches
-from foedus.core.jobs.spellings import Misspelt
 
 Value = TypeVar("Value")
 
@@ -63,7 +62,7 @@ class Asked:
             try:
                 value = spelling(given.value or "")
             except Misspelt as error:
-                self.faults.append(Fault(path=given.path, fault=error.fault, remedy=error.remedy))
+                self.faults.append(error.at(given.path))
         return value
 
     def refuse(self, names: Sequence[str], fault: str, remedy: str) -> None:

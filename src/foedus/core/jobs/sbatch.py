@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from foedus.core.base.errors import BadInput, Fault, TooLarge
-from foedus.core.jobs.directives import Word, other_schedulers, scan
+from foedus.core.jobs.directives import Misspelt, Word, other_schedulers, scan
 from foedus.core.jobs.exports import export, taken_from
 from foedus.core.jobs.extras import extras, read_lines
 from foedus.core.jobs.given import Asked, Given, read_words
 from foedus.core.jobs.options import OPTIONS, Handling, Option
 from foedus.core.jobs.shape import resources
 from foedus.core.jobs.spec import Dependencies, JobSpec
-from foedus.core.jobs.spellings import Misspelt, array, dependencies
+from foedus.core.jobs.spellings import array, dependencies
 
 LARGEST_SCRIPT = 4 * 1024 * 1024
 """Bytes; the end that Slurm sets by default (``max_script_size``)."""

@@ -6,9 +6,10 @@ and ``gres_job_state_validate`` (``src/common/gres.c``) of Slurm 22.05.8.
 
 from dataclasses import dataclass
 
+from foedus.core.jobs.directives import Misspelt
 from foedus.core.jobs.given import Asked
 from foedus.core.jobs.spec import Resources
-from foedus.core.jobs.spellings import Gpus, Misspelt, count, gpus, gres, memory, nodes, time_limit
+from foedus.core.jobs.spellings import Gpus, count, gpus, gres, memory, nodes, time_limit
 
 _MEMORY = ("mem", "mem-per-cpu", "mem-per-gpu")
 _SHARED = "oversubscribe"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from foedus.core.base.ids import JOB_ID, JobId
 from foedus.core.base.units import Mebibytes, Seconds
-from foedus.core.jobs.directives import SPACES
+from foedus.core.jobs.directives import SPACES, Misspelt
 from foedus.core.jobs.spec import ArraySpec, Condition, Dependencies, Dependency
 
 LARGEST = 2**31 - 1
@@ -29,15 +29,6 @@ _RANGE = re.compile(r"\[?([0-9]+)\]?(?:-([0-9]+)\]?(?::([0-9]+)\]?)?)?(?:%([0-9]
 _INDEX_DIGITS = 10
 _SHARED_GPUS = frozenset({"mps", "shard"})
 _SIZES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
-
-
-class Misspelt(Exception):  # the error tree reads as what went wrong
-    """A value that Slurm would not take; the reader adds where it stands."""
-
-    def __init__(self, fault: str, remedy: str) -> None:
-        super().__init__(fault)
-        self.fault = fault
-        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

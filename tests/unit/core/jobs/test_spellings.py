@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from foedus.core.base.ids import JobId
 from foedus.core.base.units import duration, mebibytes
 from foedus.core.jobs import spellings
+from foedus.core.jobs.directives import Misspelt
 from foedus.core.jobs.spec import ArraySpec, Condition, Dependencies, Dependency
-from foedus.core.jobs.spellings import Gpus, Misspelt
+from foedus.core.jobs.spellings import Gpus
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
