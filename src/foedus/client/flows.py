@@ -108,7 +108,7 @@ def output(job: str, stream: str, attempt: int | None, means: Means, *, follow: 
 
     Without `attempt` it is the newest one. A job that has not begun is waited for only with `follow`.
     """
-    at, offset, over = attempt, 0, False
+    at, offset, over, cut = attempt, 0, False, False
     while True:
         asked = means.clock()
         call = jobs.log(job, stream, attempt=at, offset=offset, limit=None, wait_s=POLL_S if follow else 0)
@@ -120,8 +120,9 @@ def output(job: str, stream: str, attempt: int | None, means: Means, *, follow: 
             yield from pause(_BREATH_S)
             continue
         moved = chunk.next > offset
-        if moved or chunk.truncated:
+        if moved or (chunk.truncated and not cut):
             yield Item(chunk)
+        cut = chunk.truncated
         at, offset = chunk.attempt or None, chunk.next
         if not follow and not moved:
             return

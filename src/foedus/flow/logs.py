@@ -23,7 +23,7 @@ class LogStretch:
     over: bool
     """Nothing more will come."""
     truncated: bool
-    """The job wrote more than its site passes on."""
+    """The job wrote more than its site passes on, and this stretch reaches the last of what it did."""
 
 
 def read_log(
@@ -38,7 +38,8 @@ def read_log(
     live = attempt is not None and attempt.state in LIVE_ATTEMPT
     waiting = attempt is None and job.state not in ENDED
     over = reached >= length and not live and not waiting
-    return LogStretch(attempt=wanted, data=data, next=reached, over=over, truncated=truncated)
+    cut = truncated and reached >= length
+    return LogStretch(attempt=wanted, data=data, next=reached, over=over, truncated=cut)
 
 
 def append_log(tx: Transaction, site: SiteId, piece: LogPiece) -> int:

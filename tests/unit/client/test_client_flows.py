@@ -44,7 +44,7 @@ def job(name="1", state=JobState.RUNNING, attempt=1):
     )
 
 
-def log(data, *, attempt, following, ended):
+def log(data, *, attempt, following, ended, truncated=False):
     return httpx2.Response(
         200,
         content=data,
@@ -52,7 +52,7 @@ def log(data, *, attempt, following, ended):
             "foedus-attempt": str(attempt),
             "foedus-offset": str(following),
             "foedus-ended": str(ended).lower(),
-            "foedus-truncated": "false",
+            "foedus-truncated": str(truncated).lower(),
         },
     )
 
@@ -135,6 +135,15 @@ def test_output_is_read_to_its_present_end():
         "GET /api/v1/jobs/5/logs/stdout?offset=0",
         "GET /api/v1/jobs/5/logs/stdout?attempt=1&offset=2",
     ]
+
+
+def test_a_cut_is_told_once_also_if_nothing_comes_with_it():
+    end = [log(b"", attempt=1, following=2, ended=True, truncated=True)] * 2
+    hub = ScriptedHub([log(b"ab", attempt=1, following=2, ended=True, truncated=True), *end])
+    cut = LogChunk(data=b"ab", attempt=1, next=2, ended=True, truncated=True)
+    assert list(client(hub).logs("5")) == [cut]
+    late = ScriptedHub([log(b"ab", attempt=1, following=2, ended=False), *end])
+    assert [(one.data, one.truncated) for one in client(late).logs("5")] == [(b"ab", False), (b"", True)]
 
 
 def test_following_goes_on_through_a_later_attempt():
