@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from foedus.core.base.errors import SchedulerRefused
+from foedus.core.base.errors import SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import Marker
 from foedus.core.base.instant import Instant, after
 from foedus.core.placement.capacity import Capacity
@@ -55,6 +55,9 @@ class SlurmDriver:
             raise SchedulerRefused(f"this site has no partition for {kind} jobs", remedy="send the job elsewhere")
         account = run.login(launch.account)
         script = launch.folder / _SCRIPT
+        earlier = self._earlier(launch, account) if _may_exist(script) else ""
+        if earlier:
+            return earlier
         self._write(script, sbatch.copy(launch.spec.script, lane), account)
         self._write(launch.folder / _NOTE, json.dumps(_note(launch)), account)
         login = account.environment(self._settings.path) | dict(self._settings.environment)
@@ -104,6 +107,20 @@ class SlurmDriver:
             squeue.parse_load(self._ask(squeue.load_command(mark, names)), mark),
         )
 
+    def _earlier(self, launch: Launch, account: run.Login) -> str:
+        """Return the id that an earlier hand-over of this attempt came to, ``""`` if to none.
+
+        The sbatch of an agent that was killed outlives it, and may wait for its controller longer than anybody looks
+        for the job. So while it runs nobody hands the attempt over: `SiteTrouble` is raised, and the job looked for.
+        """
+        if run.is_running(f"--comment={launch.marker.text}", account):
+            raise SiteTrouble(f"an earlier sbatch of {launch.marker.text} still runs")
+        ref = Ref(marker=launch.marker, native_id=None, folder=launch.folder, since=Instant(0))
+        mark = separator()
+        jobs = squeue.parse(self._ask(squeue.command(mark)), mark)
+        found = look.live_jobs([ref], jobs, {launch.marker: account.name})
+        return found[launch.marker].native_id if launch.marker in found else ""
+
     def _find(self, refs: Sequence[Ref]) -> tuple[Mapping[Marker, squeue.Job], Mapping[Marker, tuple[sacct.Run, ...]]]:
         """Ask the controller about all, and the accounting about those that the controller does not keep alive."""
         mark = separator()
@@ -129,6 +146,14 @@ class SlurmDriver:
 def build(settings: Mapping[str, object]) -> SlurmDriver:
     """Build the driver from the ``[driver]`` table; raises `BadInput` with everything that is wrong in it."""
     return SlurmDriver(read(settings))
+
+
+def _may_exist(path: Path) -> bool:
+    """Say whether a file is there; yes if this process may not know."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def _owners(refs: Sequence[Ref]) -> dict[Marker, str]:

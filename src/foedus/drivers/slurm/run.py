@@ -1,5 +1,6 @@
 """Runs the scheduler's commands: argument lists only, with a time limit, and no native error past this file."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -7,6 +8,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from foedus.core.base.errors import SchedulerRefused, SiteTrouble
 
@@ -103,6 +106,19 @@ def run(
 def sudo(account: str, env: Mapping[str, str], argv: Sequence[str]) -> list[str]:
     """Return the argument list that runs `argv` as another account with exactly this environment."""
     return ["sudo", "-n", "-u", account, "--", "env", "-i", *(f"{name}={value}" for name, value in env.items()), *argv]
+
+
+def is_running(word: str, account: Login) -> bool:
+    """Say whether a process of this machine has that word in its command line: the account's, root's or the agent's.
+
+    A command outlives the agent that was killed while it ran, and a sudo that was killed leaves its command behind.
+    """
+    uids = {account.uid, os.geteuid(), 0}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if word in process.cmdline() and process.uids().real in uids:
+                return True
+    return False
 
 
 def ask(argv: Sequence[str], *, env: Mapping[str, str], timeout: float) -> str:
