@@ -68,6 +68,8 @@ class Alliance:
         """Make keys, sign the example agreement, and begin the hub's books with it."""
         self._laid_out = lay_out(self._example, self.folder, sign=True)
         database = ("--database", self._database) if self._database else ()
+        if database:
+            foedus("hub", "migrate", "--state", str(self.folder / "hub"), *database)
         token = foedus(
             *("hub", "init", "--agreement", str(self.agreement), "--office", "office", "--partner", "israel"),
             *("--state", str(self.folder / "hub"), "--key", str(self._laid_out.keys["hub"]), "--parsable", *database),
