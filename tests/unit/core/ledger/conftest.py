@@ -1,4 +1,4 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "ledger"))  # where `books` is
+sys.path.insert(0, str(Path(__file__).parents[3] / "contract" / "ledger"))  # where `books` is
