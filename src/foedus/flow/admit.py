@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from foedus.core.agreement.admit import Admitted, Budget, Limits, Refused, admit
 from foedus.core.agreement.model import Agreement
-from foedus.core.agreement.request import Applicant, Verdict, run_request
+from foedus.core.agreement.request import Applicant, RunRequest, Verdict, run_request
 from foedus.core.base.errors import Busy, NotFound
 from foedus.core.base.ids import ProjectId, SiteId
 from foedus.core.base.instant import Instant
@@ -41,11 +41,12 @@ class Admission:
         self._now = now
         self._limits = _limits(tx)
         self._budgets: dict[ProjectId, Budget] = {}
+        self._verdicts: dict[tuple[RunRequest, ...], Sequence[Verdict]] = {}
 
     def decide(self, spec: JobSpec, applicant: Applicant) -> Decision:
         """Decide on one job; raises `Busy` if others keep taking from the same allocation."""
         agreement, project = self._rules.agreement, applicant.project
-        verdicts = self._rules.clauses.judge([run_request(applicant, spec, site) for site in agreement.sites])
+        verdicts = self._judge(tuple(run_request(applicant, spec, site) for site in agreement.sites))
         by_site = {verdict.site: verdict for verdict in verdicts}
         for _ in range(_TRIES):
             budget = self._budget(project)
@@ -60,6 +61,12 @@ class Admission:
             # Another transaction took the rest of the allocation in this very moment: decide again on what is left.
             del self._budgets[project]
         raise Busy(f"the allocation of {project} changes while this is decided; nothing happened")
+
+    def _judge(self, requests: tuple[RunRequest, ...]) -> Sequence[Verdict]:
+        """Ask the clauses; the same question, as of a hundred like jobs, only once."""
+        if requests not in self._verdicts:
+            self._verdicts[requests] = self._rules.clauses.judge(requests)
+        return self._verdicts[requests]
 
     def _budget(self, project: ProjectId) -> Budget:
         if project not in self._budgets:

@@ -21,23 +21,23 @@ def cancel(tx: Transaction, caller: Caller, ids: Sequence[JobId], now: Instant) 
     caller.needs(Scope.SUBMIT)
     jobs = _load(tx, caller, ids)
     reason = f"cancelled by {caller.user.id}"
-    waiting = [job for job in jobs if _end(tx, job, reason, now)]
+    waiting = _end(tx, jobs, reason, now)
     after_end(tx, waiting, now)
     cancelled = [job.id for job in waiting]
+    over_at_once = frozenset(cancelled)
     stopping: list[JobId] = []
     over: list[JobId] = []
     for job in jobs:
-        if job.id not in cancelled:
+        if job.id not in over_at_once:
             _stop(tx, job, caller, now, into=(cancelled, stopping, over))
     return CancelReply(cancelled=cancelled, stopping=stopping, over=over)
 
 
 def end_waiting(tx: Transaction, job: Job, reason: str, now: Instant) -> bool:
     """Cancel a job that waits at the hub; false if it does not."""
-    if not _end(tx, job, reason, now):
-        return False
-    after_end(tx, [job], now)
-    return True
+    ended = _end(tx, [job], reason, now)
+    after_end(tx, ended, now)
+    return bool(ended)
 
 
 def take_back(tx: Transaction, job: Job, reason: str, now: Instant) -> bool:
@@ -52,11 +52,13 @@ def take_back(tx: Transaction, job: Job, reason: str, now: Instant) -> bool:
     return tx.jobs.change(change)
 
 
-def _end(tx: Transaction, job: Job, reason: str, now: Instant) -> bool:
-    if not tx.jobs.change(JobChange(job=job.id, move=Move.CANCEL, at=now, reason=reason, ended=now)):
-        return False
-    tx.jobs.tell([Story(job=job.id, at=now, kind=StoryKind.CANCELLED, data={"reason": reason})])
-    return True
+def _end(tx: Transaction, jobs: Sequence[Job], reason: str, now: Instant) -> list[Job]:
+    """End those of the jobs that wait at the hub, and return them."""
+    ended = [
+        job for job in jobs if tx.jobs.change(JobChange(job=job.id, move=Move.CANCEL, at=now, reason=reason, ended=now))
+    ]
+    tx.jobs.tell([Story(job=job.id, at=now, kind=StoryKind.CANCELLED, data={"reason": reason}) for job in ended])
+    return ended
 
 
 def _load(tx: Transaction, caller: Caller, ids: Sequence[JobId]) -> list[Job]:

@@ -49,7 +49,7 @@ def _follow_up(tx: Transaction, jobs: Sequence[Job], now: Instant) -> list[Job]:
     names = [*(job.id for job in jobs), *arrays]
     for name in names:
         tx.ring(job_topic(name))
-    return [given_up for name in names for each in tx.jobs.dependents(name) for given_up in _release(tx, each, now)]
+    return [given_up for each in tx.jobs.dependents(names) for given_up in _release(tx, each, now)]
 
 
 def _release(tx: Transaction, name: JobId, now: Instant) -> list[Job]:

@@ -8,7 +8,7 @@ from foedus.core.base.ids import JobId, parent_array
 from foedus.core.jobs.job import Story
 from foedus.core.jobs.spec import Condition, Dependencies, Dependency
 from foedus.store.job_rows import story_from, story_values
-from foedus.store.session import Session
+from foedus.store.session import Session, chunks
 from foedus.store.tables import dependencies, stories
 
 
@@ -34,10 +34,13 @@ def load_dependencies(session: Session, job: JobId) -> Dependencies:
     return Dependencies(any_of=each) if rows and rows[0].any_of else Dependencies(all_of=each)
 
 
-def load_dependents(session: Session, job: JobId) -> Sequence[JobId]:
-    """Load who waits for a job, in order of their ids."""
-    found = select(dependencies.c.job).where(dependencies.c.other == job).distinct().order_by(dependencies.c.job)
-    return [JobId(row.job) for row in session.rows(found)]
+def load_dependents(session: Session, jobs: Sequence[JobId]) -> Sequence[JobId]:
+    """Load who waits for any of these jobs, in order of their ids."""
+    found: set[JobId] = set()
+    for part in chunks(jobs):
+        waiting = select(dependencies.c.job).where(dependencies.c.other.in_(part)).distinct()
+        found.update(JobId(row.job) for row in session.rows(waiting))
+    return sorted(found)
 
 
 def tell(session: Session, lines: Sequence[Story]) -> None:

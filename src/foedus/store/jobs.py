@@ -185,9 +185,9 @@ class SqlJobs:
         """Load what a job waits for."""
         return job_waits.load_dependencies(self._session, job)
 
-    def dependents(self, job: JobId) -> Sequence[JobId]:
-        """Return who waits for a job."""
-        return job_waits.load_dependents(self._session, job)
+    def dependents(self, jobs: Sequence[JobId]) -> Sequence[JobId]:
+        """Return who waits for any of these jobs."""
+        return job_waits.load_dependents(self._session, jobs)
 
     def tell(self, lines: Sequence[Story]) -> None:
         """Append to stories."""

@@ -278,8 +278,8 @@ def test_dependencies(store: SqlStore, kind: str):
     with store.read() as tx:
         assert tx.jobs.dependencies(JobId("10")) == wanted
         assert tx.jobs.dependencies(JobId("11")) == Dependencies()
-        assert tx.jobs.dependents(JobId("7")) == [JobId("10"), JobId("2")]
-        assert tx.jobs.dependents(JobId("10")) == []
+        assert tx.jobs.dependents([JobId("7"), JobId("10")]) == [JobId("10"), JobId("2")]
+        assert tx.jobs.dependents([JobId("10")]) == []
 
 
 def test_the_story_of_a_task_includes_that_of_its_array(store: SqlStore):

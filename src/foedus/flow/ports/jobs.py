@@ -145,8 +145,8 @@ class Jobs(Protocol):
         """Load what a job (or array) waits for."""
         ...
 
-    def dependents(self, job: JobId) -> Sequence[JobId]:
-        """Return ids (jobs, arrays) that wait for this job or array, whether or not it has ended."""
+    def dependents(self, jobs: Sequence[JobId]) -> Sequence[JobId]:
+        """Return ids (jobs, arrays) that wait for any of these jobs or arrays, whether or not they have ended."""
         ...
 
     def held(self, limit: int) -> Sequence[JobId]:
