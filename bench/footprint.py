@@ -1,0 +1,53 @@
+"""How light the command line and an idle agent are, beside a bare Python.
+
+Prints ``NAME VALUE UNIT goal GOAL ok|short``, one figure a line.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from foedus.cli.trial import demo
+
+RUNS = 15
+HELP_GOAL_S = 0.3
+AGENT_GOAL_MB = 100.0
+
+
+def seconds(*command: str) -> float:
+    """Return the median wall time of a command."""
+    times: list[float] = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def agent_memory() -> float:
+    """Return the resident memory of an agent that has had nothing to do for 20 seconds, in MB."""
+    with tempfile.TemporaryDirectory(prefix="foedus-bench-") as folder:
+        trial = demo.alliance(Path(folder))
+        try:
+            demo.start(trial, lambda _: None)
+            time.sleep(20)
+            return max(psutil.Process(agent.pid).memory_info().rss for agent in trial.agents.values()) / 1e6
+        finally:
+            trial.stop()
+
+
+def figure(name: str, value: float, unit: str, goal: float | None = None) -> None:
+    """Print one figure; less is better."""
+    verdict = "" if goal is None else f" goal {goal:g} {'ok' if value <= goal else 'short'}"
+    print(f"{name} {value:.3f} {unit}{verdict}", flush=True)
+
+
+if __name__ == "__main__":
+    figure("python-start", seconds(sys.executable, "-c", "pass"), "s")
+    figure("foedus-help", seconds(str(Path(sys.executable).with_name("foedus")), "--help"), "s", HELP_GOAL_S)
+    figure("idle-agent", agent_memory(), "MB", AGENT_GOAL_MB)
