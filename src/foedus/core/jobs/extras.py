@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TypeVar
 
 from foedus.core.base.errors import Fault
 from foedus.core.base.ids import ProjectId, name_fault
@@ -11,8 +10,6 @@ from foedus.core.jobs.directives import Misspelt, Word
 from foedus.core.jobs.given import Asked, Given
 from foedus.core.jobs.options import FOEDUS_BY_NAME
 from foedus.core.jobs.spec import Purpose
-
-Value = TypeVar("Value")
 
 _LONGEST_DATASET = 200
 _LINE_KEYS = {**FOEDUS_BY_NAME, "output": FOEDUS_BY_NAME["fetch"]}

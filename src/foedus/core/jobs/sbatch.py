@@ -14,7 +14,7 @@ from foedus.core.jobs.directives import Misspelt, Word, other_schedulers, scan
 from foedus.core.jobs.exports import export, taken_from
 from foedus.core.jobs.extras import extras, read_lines
 from foedus.core.jobs.given import Asked, Given, read_words
-from foedus.core.jobs.options import OPTIONS, Handling, Option
+from foedus.core.jobs.options import Handling, Option
 from foedus.core.jobs.shape import resources
 from foedus.core.jobs.spec import Dependencies, JobSpec
 from foedus.core.jobs.spellings import array, dependencies
@@ -253,9 +253,3 @@ def _distribution(text: str) -> str:
 def _requeue(asked: Asked) -> bool | None:
     last = asked.last("requeue", "no-requeue")
     return last.name == "requeue" if last else None
-
-
-TAKEN_OVER = tuple(option.name for option in OPTIONS if option.handling is Handling.TAKEN_OVER)
-"""Options that a driver must keep from the site's Slurm, by giving its own beside the script."""
-OVERRULED = tuple(option.name for option in OPTIONS if option.handling is Handling.OVERRULED)
-"""Options that a driver must set beside the script, so that the script's do not count."""

@@ -4,7 +4,7 @@ from foedus.core.base.errors import BadInput, Fault, TooLarge
 from foedus.core.base.ids import JobId, ProjectId
 from foedus.core.base.units import Mebibytes, Seconds
 from foedus.core.jobs.options import OPTIONS, Handling, Takes
-from foedus.core.jobs.sbatch import LARGEST_SCRIPT, OVERRULED, TAKEN_OVER, options_of, parse
+from foedus.core.jobs.sbatch import LARGEST_SCRIPT, options_of, parse
 from foedus.core.jobs.spec import (
     ArraySpec,
     Condition,
@@ -268,8 +268,9 @@ def test_every_option_of_a_script_is_handled_as_the_table_says(option):
 
 
 def test_what_drivers_must_set_themselves():
-    assert TAKEN_OVER == ("array", "dependency")
-    assert OVERRULED == ("account", "comment", "partition", "qos", "reservation")
+    names = {kind: [option.name for option in OPTIONS if option.handling is kind] for kind in Handling}
+    assert names[Handling.TAKEN_OVER] == ["array", "dependency"]
+    assert names[Handling.OVERRULED] == ["account", "comment", "partition", "qos", "reservation"]
 
 
 def test_pbs_lines_may_be_passed_over():
