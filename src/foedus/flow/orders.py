@@ -8,7 +8,7 @@ from foedus.core.base.instant import Instant
 from foedus.core.jobs.job import Array, Attempt, Job
 from foedus.core.jobs.spec import ArrayTask, JobSpec
 from foedus.core.jobs.state import LIVE_ATTEMPT, AttemptState
-from foedus.flow.ports import SiteRecord, Transaction
+from foedus.flow.ports import SiteRecord, Transaction, orders_topic
 from foedus.wire.agents import BoardItem, HelloReply, StartOrder, StopOrder
 
 
@@ -27,6 +27,7 @@ def hello(tx: Transaction, site: SiteId, now: Instant) -> HelloReply:
     """Start a new epoch for a site's agent; whoever held an older one is refused from now on."""
     epoch = tx.sites.next_epoch(site)
     tx.sites.saw(site, now)
+    tx.ring(orders_topic(site))
     attempts = tx.attempts.at(site, LIVE_ATTEMPT)
     orders = _start_orders(tx, [_given(tx, attempt) for attempt in attempts])
     board = [

@@ -1,12 +1,22 @@
 import itertools
+import logging
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from served import Served, a_hub
 
 import postgres
 
 _NAMES = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet() -> Iterator[None]:
+    """Keep the hub's log out of the tests: what it says is for operators."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])

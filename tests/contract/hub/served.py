@@ -186,7 +186,7 @@ def populate(url: str, office: str) -> dict[str, str]:
 def a_hub(folder: Path, database: str = "") -> Iterator[Served]:
     """Begin an alliance and serve it."""
     laid_out = lay_out("caspian", folder / "agreement", sign=True)
-    settings = HubSettings(state=folder / "hub", database=database, pass_s=0.2)
+    settings = HubSettings(state=folder / "hub", database=database, pass_s=0.2, largest_body=16 << 20)
     if database:
         migrate(database)
     begun = begin(settings, laid_out.agreement, "olga", "israel", key=laid_out.keys["hub"])

@@ -53,7 +53,7 @@ def test_a_waiting_agent_learns_that_a_newer_one_has_begun(served: Served, agent
     time.sleep(0.5)
     newer = Agent(served=served, site=agent.site, key=agent.key)
     newer.hello()
-    waiting.join(20)
+    waiting.join(2)
     assert refusal(found[0]) == (409, "stale", "a newer agent of this site has begun")
     agent.epoch = newer.epoch
 
