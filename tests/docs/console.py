@@ -1,5 +1,6 @@
 """Runs the console sessions of a Markdown page, as docs/README.md describes them, and compares what they print."""
 
+import contextlib
 import os
 import re
 import selectors
@@ -16,8 +17,9 @@ _FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"\bfile=(\S+)")
 _ENDS = re.compile(r"\s+# ends with (\d+)$")
 _SOON = re.compile(r"\s+# after a moment$")
-_ENOUGH_S = 120
+_ENOUGH_S = 240
 _MOMENT_S = 60
+_GRACE_S = 20
 _MARK = "-=- done -=-"
 
 
@@ -122,18 +124,17 @@ class Session:
     def __exit__(self, *_: object) -> None:
         shell = self._shell
         assert shell is not None
-        os.killpg(shell.pid, signal.SIGTERM)
-        try:
-            shell.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(shell.pid, signal.SIGKILL)
-            shell.wait()
         assert shell.stdin is not None
         assert shell.stdout is not None
+        with contextlib.suppress(TimeoutError, EOFError, BrokenPipeError):
+            self.run("kill $(jobs -p) 2> /dev/null; wait", seconds=_GRACE_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()
         shell.stdin.close()
         shell.stdout.close()
 
-    def run(self, command: str) -> tuple[int, str]:
+    def run(self, command: str, seconds: float = _ENOUGH_S) -> tuple[int, str]:
         """Run a command; returns its exit code and what it printed, on both streams."""
         for there, here in self.replaced.items():
             command = command.replace(there, here)
@@ -142,23 +143,23 @@ class Session:
         assert shell.stdin is not None
         shell.stdin.write(f"{{\n{command}\n}} < /dev/null\nprintf '\\n%s %d\\n' '{_MARK}' $?\n")
         shell.stdin.flush()
-        printed, code = self._read()
+        printed, code = self._read(seconds)
         for there, here in self.replaced.items():
             printed = printed.replace(here, there)
         return code, printed
 
-    def _read(self) -> tuple[str, int]:
+    def _read(self, seconds: float) -> tuple[str, int]:
         shell = self._shell
         assert shell is not None
         assert shell.stdout is not None
         found = b""
         ending = re.compile(rb"\n%s (\d+)\n$" % _MARK.encode())
-        deadline = time.monotonic() + _ENOUGH_S
+        deadline = time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(shell.stdout, selectors.EVENT_READ)
             while not (over := ending.search(found)):
                 if not selector.select(max(0.0, deadline - time.monotonic())):
-                    raise TimeoutError(f"no end after {_ENOUGH_S} s; printed so far:\n{found.decode()}")
+                    raise TimeoutError(f"no end after {seconds} s; printed so far:\n{found.decode()}")
                 part = os.read(shell.stdout.fileno(), 65536)
                 if not part:
                     raise EOFError(f"the shell ended; printed so far:\n{found.decode()}")

@@ -1,11 +1,14 @@
 """The pages hold together: their links lead somewhere, and nothing in them is of one machine."""
 
 import re
+import tomllib
 from urllib.parse import unquote
 
 import pytest
 from console import blocks
 from doc_pages import DOCS, PAGES, README, ROOT
+
+from foedus.policy.local import read_local
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -79,3 +82,18 @@ def test_decisions_have_one_shape(page):
 
 def test_the_agents_page_fits_a_screen():
     assert len((ROOT / "AGENTS.md").read_text(encoding="utf-8").splitlines()) <= 70
+
+
+def test_examples_are_well_formed():
+    for page in PAGES:
+        for block in blocks(page.read_text(encoding="utf-8")):
+            if block.language == "python":
+                compile(block.text, f"{page.name}:{block.line}", "exec")
+            elif block.language == "toml":
+                tomllib.loads(block.text)
+
+
+def test_policies_are_sound():
+    texts = [block.text for page in PAGES for block in blocks(page.read_text(encoding="utf-8")) if "@id(" in block.text]
+
+    assert [len(read_local(text.encode())) for text in texts] == [1, 2]

@@ -24,7 +24,7 @@ def test_the_site_operators(operator):
 
 @pytest.mark.timeout(600)
 def test_the_alliance_offices(office):
-    assert office.play(TUTORIALS / "alliance-office.md") == 37
+    assert office.play(TUTORIALS / "alliance-office.md") == 34
 
 
 def test_the_settings_for_slurm_are_read(tmp_path):
