@@ -15,7 +15,7 @@ from foedus.core.jobs.state import Outcome
 from foedus.core.placement.capacity import Capacity, Lane, NodeGroup
 from foedus.drivers.base import Launch, Phase, Ref
 from foedus.drivers.slurm import directives, hostlist, look, room, sacct, sbatch, scancel, scontrol, squeue, tres
-from foedus.drivers.slurm.patterns import Names, for_task, resolve
+from foedus.drivers.slurm.patterns import Names, asks_for_node, for_task, resolve
 from foedus.drivers.slurm.records import records
 from foedus.drivers.slurm.rows import cut
 from foedus.drivers.slurm.run import Done, sudo
@@ -138,14 +138,34 @@ def test_the_command_line_of_a_task():
         "--partition=guest",
         "--account=guests",
         "--qos=visitors",
-        "--reservation=",
-        "--array=",
-        "--dependency=",
         "--output=slurm-12_3.out",
         "--error=%x-3.err",
         "/srv/at/12/script.sbatch",
         "a b",
     ]
+
+
+def test_what_a_script_says_of_arrays_dependencies_and_reservations_is_taken_back():
+    script = "#!/bin/sh\n#SBATCH -a 1-4 --reservation=night\n"
+    asked = Launch(
+        marker=launch().marker,
+        spec=JobSpec(script=script, overrides=("--dependency=afterok:7",)),
+        task=None,
+        account="a",
+        guest=False,
+        folder=Path("/srv/at/12"),
+    )
+    words = sbatch.command(asked, OWNER, Path("script"))
+    assert words[:2] == ["sbatch", "--dependency=afterok:7"]
+    assert words[-4:] == ["--reservation=", "--array=", "--dependency=", "script"]
+    plain = sbatch.command(launch(), OWNER, Path("script"))
+    assert [word for word in plain if word.endswith("=")] == []
+
+
+def test_a_patterns_node_is_its_host():
+    assert scontrol.parse_hosts(recorded("scontrol-nodes.txt")) == {"j1": "host", "j2": "host", "j3": "host"}
+    asked = [asks_for_node(pattern) for pattern in ("%x-%N", "%5N", "%%N", "\\%N", "%n")]
+    assert asked == [True, True, False, False, False]
 
 
 def test_the_environment_has_nothing_that_sbatch_would_obey():

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import pwd
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -15,7 +15,7 @@ from foedus.core.placement.capacity import Capacity
 from foedus.drivers.base import Launch, Phase, Record, Ref, Sighting
 from foedus.drivers.slurm import files, hostlist, look, room, run, sacct, sbatch, scancel, scontrol, squeue
 from foedus.drivers.slurm.look import Found
-from foedus.drivers.slurm.patterns import DEFAULT, Names, resolve
+from foedus.drivers.slurm.patterns import DEFAULT, Names, asks_for_node, resolve
 from foedus.drivers.slurm.records import records
 from foedus.drivers.slurm.rows import separator
 from foedus.drivers.slurm.settings import Settings, read
@@ -34,6 +34,7 @@ class SlurmDriver:
         self._settings = settings
         conf = {"SLURM_CONF": str(settings.conf)} if settings.conf else {}
         self._conf = conf
+        self._hosts: Mapping[str, str] = {}
         self._env = {
             "PATH": f"{settings.path}:{_PATH_OF_COMMANDS}",
             "LC_ALL": "C.UTF-8",
@@ -78,7 +79,7 @@ class SlurmDriver:
         answer: dict[Marker, Sighting] = {}
         for ref in refs:
             found = Found(live=live.get(ref.marker), runs=runs.get(ref.marker, ()))
-            answer[ref.marker] = _with_output(look.sighting(found), found, ref.folder)
+            answer[ref.marker] = _with_output(look.sighting(found), found, ref.folder, self._host)
         return answer
 
     def stop(self, ref: Ref) -> None:
@@ -136,6 +137,12 @@ class SlurmDriver:
         text = self._ask(sacct.command(mark, since, ids if len(ids) == len(refs) else None))
         return look.runs(refs, sacct.parse(text, mark), owners)
 
+    def _host(self, node: str) -> str:
+        """Return a node's host name, which is what a file name pattern means; asked for once."""
+        if node and node not in self._hosts:
+            self._hosts = {node: node} | scontrol.parse_hosts(self._ask(scontrol.nodes_command()))
+        return self._hosts.get(node, "")
+
     def _ask(self, argv: list[str]) -> str:
         return run.ask(argv, env=self._env, timeout=self._settings.timeout)
 
@@ -176,17 +183,20 @@ def _note(launch: Launch) -> dict[str, str | None]:
     }
 
 
-def _with_output(seen: Sighting, found: Found, folder: Path) -> Sighting:
+def _with_output(seen: Sighting, found: Found, folder: Path, host: Callable[[str], str]) -> Sighting:
     """Add the paths of the output; a note that is gone or damaged leaves them unknown."""
     if seen.phase is Phase.UNKNOWN:
         return seen
     try:
         note = cast("dict[str, str | None]", json.loads(files.read(folder / _NOTE) or "null"))
-        directory, stdout, stderr = Path(note["directory"] or ""), note["stdout"], note["stderr"]
-        newest = found.live or found.runs[-1]
-        names = Names(job_id=seen.native_id, job_name=newest.name, user=newest.user, node=hostlist.first(newest.nodes))
-        out = resolve(stdout or DEFAULT, directory, names)
-        err = resolve(stderr, directory, names) if stderr else out
+        directory, stdout, stderr = Path(note["directory"] or ""), note["stdout"] or DEFAULT, note["stderr"]
     except (ValueError, KeyError, TypeError):
         return seen
+    newest = found.live or found.runs[-1]
+    node = hostlist.first(newest.nodes)
+    if any(asks_for_node(pattern) for pattern in (stdout, stderr or "")):
+        node = host(node)
+    names = Names(job_id=seen.native_id, job_name=newest.name, user=newest.user, node=node)
+    out = resolve(stdout, directory, names)
+    err = resolve(stderr, directory, names) if stderr else out
     return replace(seen, stdout=out, stderr=err)

@@ -21,7 +21,7 @@ class Names:
     job_name: str
     user: str
     node: str
-    """Short name of the job's first node; empty while it has none."""
+    """Short host name of the job's first node; empty while it has none."""
 
 
 def for_task(pattern: str, task: ArrayTask) -> str:
@@ -34,6 +34,11 @@ def for_task(pattern: str, task: ArrayTask) -> str:
         return match[0] if value is None else _padded(value, match[1])
 
     return _PART.sub(fill, pattern)
+
+
+def asks_for_node(pattern: str) -> bool:
+    """Say whether the file's name depends on where the job runs."""
+    return "\\" not in pattern and any(match[2] == "N" for match in _PART.finditer(pattern))
 
 
 def resolve(pattern: str, directory: Path, names: Names) -> Path | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from foedus.core.base.errors import SchedulerRefused, SiteTrouble
+from foedus.core.jobs.sbatch import options_of
 from foedus.core.jobs.spec import ArrayTask, JobSpec
 from foedus.drivers.base import Launch
 from foedus.drivers.slurm import directives
@@ -17,6 +18,7 @@ from foedus.drivers.slurm.settings import LaneSettings
 ARRAY_OUTPUT = "slurm-%A_%a.out"
 """Where Slurm writes the output of an array's task unless the script says otherwise."""
 
+_TAKEN_BACK = ("reservation", "array", "dependency")
 _ID = re.compile(r"^([1-9][0-9]*)(?:;[^\n]*)?$", re.MULTILINE)
 _FAILED = re.compile(r"Batch job submission failed: (.+?)\s*$", re.MULTILINE)
 _TROUBLE = (
@@ -52,9 +54,11 @@ def command(launch: Launch, lane: LaneSettings, script: Path) -> list[str]:
 
     What the user gave beside the script comes first and what Foedus decides comes last, since the last one counts. An
     empty ``--array``, ``--dependency`` or ``--reservation`` takes back the script's own: the first two are resolved
-    before a job is bound, the last is a thing of one site.
+    before a job is bound, the last is a thing of one site. It is given only against one of the script's, since the
+    job sees it in its environment.
     """
     spec = launch.spec
+    given = options_of(spec)
     decided = {
         "comment": launch.marker.text,
         "chdir": str(directory(launch)),
@@ -62,9 +66,7 @@ def command(launch: Launch, lane: LaneSettings, script: Path) -> list[str]:
         "partition": lane.partition,
         **({"account": lane.account} if lane.account else {}),
         **({"qos": lane.qos} if lane.qos else {}),
-        "reservation": "",
-        "array": "",
-        "dependency": "",
+        **{name: "" for name in _TAKEN_BACK if name in given},
         **outputs(spec, launch.task),
     }
     options = [f"--{name}={value}" for name, value in decided.items()]

@@ -59,6 +59,12 @@ def parse_nodes(text: str) -> list[Node]:
     return [_node(_pairs(line)) for line in text.splitlines() if line.startswith("NodeName=")]
 
 
+def parse_hosts(text: str) -> dict[str, str]:
+    """Read the short host name of each node out of the answer to `nodes_command`: some sites name nodes otherwise."""
+    found = [_pairs(line) for line in text.splitlines() if line.startswith("NodeName=")]
+    return {node["NodeName"]: node.get("NodeHostName", node["NodeName"]).partition(".")[0] for node in found}
+
+
 def parse_partitions(text: str) -> dict[str, Partition]:
     """Read the answer to `partitions_command`, by name."""
     found = [_partition(_pairs(line)) for line in text.splitlines() if line.startswith("PartitionName=")]
