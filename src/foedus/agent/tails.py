@@ -22,6 +22,7 @@ _AT_ONCE = 16
 _MEBIBYTE = 1024 * 1024
 _IDLE_S = 5.0
 _FOLLOWED = frozenset({Step.HANDED, Step.RUNNING, Step.ENDED})
+_NANOSECONDS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,31 @@ class Stretch:
         """Go on from where the hub is, wherever that is."""
         position = max(0, self.tail.position + offset - self.tail.offset)
         return self.tail.model_copy(update={"offset": offset, "position": position, "done": self.last})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """Whose output a file holds at this moment."""
+
+    attempt: int
+    since: Instant | None
+    """A file that was last written before this does not hold it yet; `None` where that is no question any more."""
+
+
+def whose_turn(row: Row) -> Turn | None:
+    """Say which attempt's output there is to read: while a restart waits, the file still holds the one before.
+
+    A restart writes into the same file as the one before it, and a job may write into a file that came with it.
+    """
+    if row.step is Step.HANDED:
+        return Turn(attempt=row.newest - 1, since=None) if row.restarts else None
+    if row.step is Step.RUNNING:
+        moments = [row.started, None if row.adopted else row.since]
+        return Turn(attempt=row.newest, since=max((one for one in moments if one is not None), default=None))
+    run = row.runs.get(row.restarts)
+    if row.restarts and (run is None or run.started is None):
+        return None
+    return Turn(attempt=row.newest, since=None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,7 +106,10 @@ class Tailer:
         return context.settings.log_tail_s if rows else _IDLE_S
 
     def _new(self, row: Row) -> list[Stretch]:
-        tails = self.context.journal.tails((row.order.job, row.newest))
+        turn = whose_turn(row)
+        if turn is None:
+            return []
+        tails = self.context.journal.tails((row.order.job, turn.attempt))
         guard = self._guard(row)
         if guard is None:
             return []
@@ -89,7 +118,7 @@ class Tailer:
         for tail in tails:
             if tail.done:
                 continue
-            stretch = _read(tail, guard, max(0, room))
+            stretch = _read(tail, guard, max(0, room), turn.since)
             if stretch is not None:
                 found.append(stretch)
                 room -= len(stretch.data)
@@ -131,7 +160,7 @@ class Tailer:
         self.context.journal.write_tails([only.tail.model_copy(update={"done": True})])
 
 
-def _read(tail: Tail, guard: Guard, room: int) -> Stretch | None:
+def _read(tail: Tail, guard: Guard, room: int, since: Instant | None = None) -> Stretch | None:
     """Read what is new, `None` for nothing. A file that shrank is read on from its beginning."""
     try:
         with guard():
@@ -140,7 +169,7 @@ def _read(tail: Tail, guard: Guard, room: int) -> Stretch | None:
         return None
     try:
         found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(found.st_mode) or (since is not None and found.st_mtime_ns < since * _NANOSECONDS):
             return None
         if found.st_size < tail.position:
             tail = tail.model_copy(update={"position": 0})

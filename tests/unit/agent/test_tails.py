@@ -1,12 +1,23 @@
 import contextlib
 import os
 
-from foedus.agent.tails import CHUNK, Stretch, _read
-from foedus.store.journal_rows import Tail
+from agent_rows import make_order
+
+from foedus.agent.tails import CHUNK, Stretch, Turn, _read, whose_turn
+from foedus.core.base.instant import Instant
+from foedus.store.journal_rows import Row, Run, Step, Tail
 
 
 def tail(path, **more):
     return Tail(job="7", attempt=1, stream="stdout", path=str(path), **more)
+
+
+def row(step, **more):
+    return Row(**{"order": make_order(), "step": step, "since": Instant(1000), **more})
+
+
+def run_of(started=Instant(5000)):  # noqa: B008 - a number
+    return Run(outcome="completed", exit_code=0, signal=0, started=started, ended=Instant(6000), elapsed=1)
 
 
 def read(one, room=10_000_000):
@@ -63,3 +74,39 @@ def test_links_and_devices_are_not_read(tmp_path):
     assert read(tail("/dev/zero")) is None
     assert read(tail(tmp_path)) is None
     assert read(tail(tmp_path / "absent")) is None
+
+
+def test_what_was_written_before_the_run_is_not_its_output(tmp_path):
+    file = tmp_path / "out"
+    file.write_bytes(b"of an earlier run")
+    written = file.stat().st_mtime_ns // 1_000_000
+
+    assert _read(tail(file), contextlib.nullcontext, 100, Instant(written + 1)) is None
+    assert _read(tail(file), contextlib.nullcontext, 100, Instant(written)).data == b"of an earlier run"
+
+
+def test_whose_output_a_file_holds():
+    began = Instant(5000)
+    ran, never = run_of(), run_of(started=None)
+    cases = {
+        "waits": row(Step.HANDED),
+        "waits again": row(Step.HANDED, restarts=2),
+        "runs": row(Step.RUNNING, since=Instant(4000), started=began),
+        "runs since the agent has been back": row(Step.RUNNING, since=Instant(9000), started=began, adopted=True),
+        "handed over after the second in which it began": row(Step.RUNNING, since=Instant(5400), started=began),
+        "over": row(Step.ENDED, runs={0: ran}),
+        "over, and its record is owed": row(Step.ENDED),
+        "over again": row(Step.ENDED, restarts=1, runs={0: ran, 1: ran}),
+        "ended while it waited to run again": row(Step.ENDED, restarts=1, runs={0: ran, 1: never}),
+    }
+    assert {name: whose_turn(one) for name, one in cases.items()} == {
+        "waits": None,
+        "waits again": Turn(attempt=2, since=None),
+        "runs": Turn(attempt=1, since=began),
+        "runs since the agent has been back": Turn(attempt=1, since=began),
+        "handed over after the second in which it began": Turn(attempt=1, since=Instant(5400)),
+        "over": Turn(attempt=1, since=None),
+        "over, and its record is owed": Turn(attempt=1, since=None),
+        "over again": Turn(attempt=2, since=None),
+        "ended while it waited to run again": None,
+    }
