@@ -12,10 +12,12 @@ from foedus.flow.release import sweep
 from foedus.hub.metrics import BROKER_PASS, LEADER, PLACED
 from foedus.hub.waker import Waker
 from foedus.hub.wiring import Hub
+from foedus.store.cleanup import forget
 
 _LOG = structlog.get_logger("foedus.broker")
 _SWEEP_EVERY_S = 5.0
 _SWEEP = 10_000
+_FORGET_EVERY_S = 3600.0
 
 
 class Broker:
@@ -25,6 +27,7 @@ class Broker:
         self._hub = hub
         self._waker = waker
         self._swept = 0.0
+        self._forgot = -_FORGET_EVERY_S
 
     async def run(self) -> None:
         """Work until the process stops."""
@@ -40,7 +43,11 @@ class Broker:
         try:
             leading = self._hub.leader.hold()
             LEADER.set(leading)
-            return leading and self._placed()
+            if not leading:
+                return False
+            more = self._placed()
+            self._forget()
+            return more
         except FoedusError as error:
             _LOG.warning("pass failed", code=error.code, message=error.message)
         except Exception:  # noqa: BLE001 - whatever it was, the next pass starts afresh; the log has it
@@ -59,3 +66,12 @@ class Broker:
                 self._hub.write(lambda tx: recall(tx, self._hub.agreement(tx), rules, now))
                 self._hub.write(lambda tx: sweep(tx, _SWEEP, now))
         return placed >= rules.window // 2
+
+    def _forget(self) -> None:
+        """Once an hour, let go of what nobody can ask for any more."""
+        if time.monotonic() - self._forgot < _FORGET_EVERY_S:
+            return
+        self._forgot = time.monotonic()
+        forgotten = forget(self._hub.store, self._hub.clock.now())
+        if forgotten:
+            _LOG.info("forgot answered requests and old enrolment codes", count=forgotten)
