@@ -136,8 +136,3 @@ def target(move: Move, outcome: Outcome | None = None) -> JobState:
             raise ValueError("an ended attempt has an outcome")
         return FINAL[outcome]
     return _TARGET[move]
-
-
-def advance(state: JobState, move: Move, outcome: Outcome | None = None) -> JobState | None:
-    """Return the next state, or `None` where the table does not allow the move."""
-    return target(move, outcome) if state in MOVES[move] else None

@@ -1,12 +1,12 @@
 """Which waiting job goes to which site now.
 
-Jobs are looked at in the order in which they came. Each tries its sites in its own order (its partner's first) and is
+Jobs are offered in the order in which they came. Each tries its sites in its own order (its partner's first) and is
 bound to the first that can start it now. One that cannot start anywhere does not stop the younger ones, until it has
-waited longer than `Snapshot.patience`: then, at the first site that could ever start it, no younger job takes nodes
+waited longer than the pass has `patience`: then, at the first site that could ever start it, no younger job takes nodes
 that it could use. A guest's claim holds against other guests alone: owners come first at their own site.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -47,17 +47,6 @@ class SiteNow:
     reachable: bool
     draining: bool
     held: tuple[Held, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """All that a decision depends on."""
-
-    now: Instant
-    waiting: Iterable[Waiting]
-    """In the order in which they came."""
-    sites: Mapping[SiteId, SiteNow]
-    patience: Seconds
 
 
 class Hindrance(StrEnum):
@@ -111,15 +100,6 @@ class Bind:
     guest: bool
     considered: tuple[Considered, ...]
     """The sites in the order in which they were looked at; the last is the one chosen."""
-
-
-def decide(snapshot: Snapshot) -> Iterator[Bind]:
-    """Yield a binding for every job that can start now, oldest first."""
-    placing = Placing(sites=snapshot.sites, patience=snapshot.patience, now=snapshot.now)
-    for waiting in snapshot.waiting:
-        bind = placing.offer(waiting)
-        if bind is not None:
-            yield bind
 
 
 def consider(waiting: Waiting, sites: Mapping[SiteId, SiteNow]) -> tuple[Considered, ...]:

@@ -10,7 +10,6 @@ from foedus.core.jobs.state import (
     JobState,
     Move,
     Outcome,
-    advance,
     target,
 )
 
@@ -31,16 +30,12 @@ P, B, S, R = JobState.PENDING, JobState.BOUND, JobState.STARTING, JobState.RUNNI
     ],
 )
 def test_where_each_move_starts_and_leads(move, starts, leads):
-    assert {state: advance(state, move) for state in JobState} == {
-        state: leads if state in starts else None for state in JobState
-    }
+    assert (MOVES[move], target(move)) == (starts, leads)
 
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_an_end_leads_to_the_state_of_its_outcome(outcome):
-    assert {state: advance(state, Move.END, outcome) for state in JobState} == {
-        state: FINAL[outcome] if state in {B, S, R} else None for state in JobState
-    }
+    assert (MOVES[Move.END], target(Move.END, outcome)) == ({B, S, R}, FINAL[outcome])
 
 
 def test_an_end_without_outcome_is_a_fault():

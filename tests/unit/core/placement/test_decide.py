@@ -14,10 +14,8 @@ from foedus.core.placement.decide import (
     Hindrance,
     Placing,
     SiteNow,
-    Snapshot,
     Waiting,
     consider,
-    decide,
 )
 from foedus.core.placement.packing import pack, useless
 
@@ -44,9 +42,13 @@ def waiting(job, resources=ONE_GPU, sites=HOME, *, age=0):
     return Waiting(job=job, resources=resources, sites=sites, since=NOW - age * 1000)
 
 
+def binds(jobs, sites):
+    placing = Placing(sites=sites, patience=PATIENCE, now=NOW)
+    return [bind for bind in map(placing.offer, jobs) if bind is not None]
+
+
 def run(jobs, **sites):
-    snapshot = Snapshot(now=NOW, waiting=jobs, sites=sites, patience=PATIENCE)
-    return [(bind.job, bind.site) for bind in decide(snapshot)]
+    return [(bind.job, bind.site) for bind in binds(jobs, sites)]
 
 
 def can(where, *, guest):
@@ -59,9 +61,8 @@ def cannot(where, hindrance, detail="", *, guest):
 
 def test_home_first_then_the_guest_lane_and_each_binding_says_what_was_found():
     jobs = [waiting("1", Resources(gpus=4), BOTH), waiting("2", sites=BOTH), waiting("3", sites=BOTH)]
-    snapshot = Snapshot(now=NOW, waiting=jobs, sites={"jerusalem": site(), "baku": site()}, patience=PATIENCE)
     full = cannot("jerusalem", Hindrance.NO_ROOM, guest=False)
-    assert list(decide(snapshot)) == [
+    assert binds(jobs, {"jerusalem": site(), "baku": site()}) == [
         Bind(job="1", site="jerusalem", guest=False, considered=(can("jerusalem", guest=False),)),
         Bind(job="2", site="baku", guest=True, considered=(full, can("baku", guest=True))),
         Bind(job="3", site="baku", guest=True, considered=(full, can("baku", guest=True))),
@@ -185,7 +186,7 @@ def test_never_over_committed_and_never_starved(frees, asked):
     }
     room = dict(zip(("jerusalem", "baku"), frees, strict=True))
     bound: dict[str, str] = {}
-    for bind in decide(Snapshot(now=NOW, waiting=list(jobs.values()), sites=sites, patience=PATIENCE)):
+    for bind in binds(jobs.values(), sites):
         left = pack(jobs[bind.job].resources, room[bind.site], sites[bind.site].capacity.owner.whole)
         assert left is not None, "over-committed"
         room[bind.site] = left
