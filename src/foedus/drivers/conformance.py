@@ -20,8 +20,9 @@ from foedus.core.base.ids import AllianceId, JobId, Marker
 from foedus.core.base.instant import Instant
 from foedus.core.jobs.sbatch import parse
 from foedus.core.jobs.spec import ArrayTask
+from foedus.core.jobs.spread import NodeGroup
 from foedus.core.jobs.state import Outcome
-from foedus.core.placement.capacity import Lane, NodeGroup
+from foedus.core.placement.capacity import Lane
 from foedus.drivers.base import Launch, Phase, Record, Ref, Sighting, SiteDriver
 
 _ALLIANCE = AllianceId("conformance")

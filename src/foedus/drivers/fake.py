@@ -15,8 +15,9 @@ from foedus.core.base.errors import SchedulerRefused
 from foedus.core.base.ids import Marker
 from foedus.core.base.instant import Clock, Instant
 from foedus.core.base.units import CpuSeconds, GpuSeconds, Mebibytes, Seconds
+from foedus.core.jobs.spread import NodeGroup
 from foedus.core.jobs.state import Outcome
-from foedus.core.placement.capacity import Capacity, Lane, NodeGroup
+from foedus.core.placement.capacity import Capacity, Lane
 from foedus.drivers.base import Launch, Phase, Record, Ref, Sighting
 from foedus.drivers.pretence import Conduct, pretend
 

@@ -1,21 +1,15 @@
 """What an agent's journal remembers of each attempt that it was given."""
 
 from enum import StrEnum
-from typing import NewType
 
 from pydantic import Field
 
 from foedus.core.base.ids import Digest, JobId
-from foedus.core.base.instant import Instant
 from foedus.core.jobs.job import StopReason
 from foedus.core.jobs.state import Outcome
 from foedus.wire.agents import StartOrder, StatusItem, UsageItem
 from foedus.wire.message import Message
 from foedus.wire.times import Time
-
-NO_TIME = Instant(0)
-Version = NewType("Version", int)
-"""Counts the changes of one status, so that an acknowledgement of an older one does not silence a newer one."""
 
 
 class Step(StrEnum):
@@ -126,6 +120,7 @@ class Due(Message):
 
     item: StatusItem
     version: int
+    """Counts its changes, so that an acknowledgement of an older one does not silence a newer one."""
 
 
 class Outbox(Message):

@@ -5,8 +5,9 @@ import time
 
 from foedus.core.base.errors import SiteTrouble
 from foedus.core.base.instant import Instant
+from foedus.core.jobs.spread import NodeGroup
 from foedus.core.jobs.state import Outcome
-from foedus.core.placement.capacity import Capacity, Lane, NodeGroup
+from foedus.core.placement.capacity import Capacity, Lane
 from foedus.drivers.base import Phase, Record, Sighting
 
 

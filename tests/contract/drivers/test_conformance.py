@@ -9,7 +9,7 @@ import pytest
 
 from foedus.core.base.instant import Instant
 from foedus.core.base.units import Mebibytes, Seconds
-from foedus.core.placement.capacity import NodeGroup
+from foedus.core.jobs.spread import NodeGroup
 from foedus.drivers.conformance import CASES, Bench
 from foedus.drivers.fake import FakeDriver
 from foedus.drivers.local.driver import build

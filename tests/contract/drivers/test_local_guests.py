@@ -8,8 +8,9 @@ from local_site import SMALL, Site, ref
 
 from foedus.core.base.errors import SchedulerRefused
 from foedus.core.base.units import Mebibytes, Seconds
+from foedus.core.jobs.spread import NodeGroup
 from foedus.core.jobs.state import Outcome
-from foedus.core.placement.capacity import Capacity, Lane, NodeGroup
+from foedus.core.placement.capacity import Capacity, Lane
 from foedus.drivers.base import Phase
 
 WAIT = "echo run >> runs; while [ ! -e go ]; do sleep 0.05; done; echo restart ${SLURM_RESTART_COUNT-0}"

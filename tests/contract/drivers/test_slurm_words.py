@@ -11,8 +11,9 @@ from foedus.core.base.errors import BadInput, SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import AllianceId, JobId, Marker
 from foedus.core.base.instant import Instant
 from foedus.core.jobs.spec import ArrayTask, JobSpec
+from foedus.core.jobs.spread import NodeGroup
 from foedus.core.jobs.state import Outcome
-from foedus.core.placement.capacity import Capacity, Lane, NodeGroup
+from foedus.core.placement.capacity import Capacity, Lane
 from foedus.drivers.base import Launch, Phase, Ref
 from foedus.drivers.slurm import directives, hostlist, look, room, sacct, sbatch, scancel, scontrol, squeue, tres
 from foedus.drivers.slurm.patterns import Names, asks_for_node, for_task, resolve

@@ -9,7 +9,8 @@ from foedus.core.base.errors import Broken, Conflict, NotFound
 from foedus.core.base.ids import PartnerId, ProjectId, SiteId, UserId
 from foedus.core.base.instant import Instant
 from foedus.core.base.units import GpuSeconds, Mebibytes, Seconds
-from foedus.core.placement.capacity import Capacity, Lane, NodeGroup
+from foedus.core.jobs.spread import NodeGroup
+from foedus.core.placement.capacity import Capacity, Lane
 from foedus.flow.ports import AgreementRecord, SiteRecord, Token
 from foedus.store.unit import SqlStore
 from foedus.wire.alliance import ProjectRole, Scope

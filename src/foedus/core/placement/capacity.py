@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from foedus.core.base.units import Seconds
 from foedus.core.jobs.spread import NodeGroup
 
-__all__ = ["Capacity", "Lane", "NodeGroup"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:

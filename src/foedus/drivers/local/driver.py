@@ -17,7 +17,8 @@ from collections.abc import Generator, Mapping, Sequence
 
 from foedus.core.base.errors import BadInput, Fault, SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import Marker
-from foedus.core.placement.capacity import Capacity, Lane, NodeGroup
+from foedus.core.jobs.spread import NodeGroup
+from foedus.core.placement.capacity import Capacity, Lane
 from foedus.drivers.base import Launch, Record, Ref, Sighting
 from foedus.drivers.local.board import Attempt, Board, read_attempt
 from foedus.drivers.local.nodes import empty, fit, groups, take

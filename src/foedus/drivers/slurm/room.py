@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from foedus.core.base.units import Mebibytes
-from foedus.core.placement.capacity import Capacity, Lane, NodeGroup
+from foedus.core.jobs.spread import NodeGroup
+from foedus.core.placement.capacity import Capacity, Lane
 from foedus.drivers.slurm import hostlist, tres
 from foedus.drivers.slurm.scontrol import Node, Partition
 from foedus.drivers.slurm.settings import LaneSettings, Settings

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from foedus.core.base.units import Mebibytes
 from foedus.core.jobs.spec import Resources
-from foedus.core.placement.capacity import NodeGroup
+from foedus.core.jobs.spread import NodeGroup
 from foedus.drivers.local.nodes import Node, Piece, Portion, common, empty, fit, groups, take
 
 NONE = Portion(cpus=0, memory=Mebibytes(0), gpus=0)
