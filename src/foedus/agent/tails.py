@@ -93,7 +93,10 @@ class Tailer:
         quiet: list[Row] = []
         for row in rows:
             # whether it is over has to be known before reading: what is then found is all there is
-            found = self._new(row)
+            turn = whose_turn(row)
+            if turn is not None and not self._is_announced(row, turn.attempt):
+                continue
+            found = self._new(row, turn) if turn is not None else []
             stretches += found
             if not found and row.step is Step.ENDED and not reconcile.owes_records(row):
                 quiet.append(row)
@@ -105,10 +108,14 @@ class Tailer:
             return 0.0
         return context.settings.log_tail_s if rows else _IDLE_S
 
-    def _new(self, row: Row) -> list[Stretch]:
-        turn = whose_turn(row)
-        if turn is None:
-            return []
+    def _is_announced(self, row: Row, attempt: int) -> bool:
+        """Say whether the hub knows of an attempt: of a restart it hears with the end of the one before."""
+        if attempt == row.order.attempt:
+            return True
+        before, heard = self.context.journal.status(row.order.job, attempt - 1) or (None, False)
+        return before is not None and heard and before.requeued_as == attempt
+
+    def _new(self, row: Row, turn: Turn) -> list[Stretch]:
         tails = self.context.journal.tails((row.order.job, turn.attempt))
         guard = self._guard(row)
         if guard is None:

@@ -1,11 +1,14 @@
 import contextlib
 import os
+from types import SimpleNamespace
 
 from agent_rows import make_order
 
-from foedus.agent.tails import CHUNK, Stretch, Turn, _read, whose_turn
+from foedus.agent.tails import CHUNK, Stretch, Tailer, Turn, _read, whose_turn
 from foedus.core.base.instant import Instant
+from foedus.store.journal import Journal
 from foedus.store.journal_rows import Row, Run, Step, Tail
+from foedus.wire.agents import StatusItem
 
 
 def tail(path, **more):
@@ -110,3 +113,25 @@ def test_whose_output_a_file_holds():
         "over again": Turn(attempt=2, since=None),
         "ended while it waited to run again": None,
     }
+
+
+def test_output_of_a_restart_waits_until_the_hub_knows_of_it(tmp_path):
+    journal = Journal(tmp_path / "journal.sqlite")
+    tailer = Tailer(context=SimpleNamespace(journal=journal))
+    again = row(Step.RUNNING, restarts=1)
+
+    def known():
+        return [tailer._is_announced(again, attempt) for attempt in (1, 2)]
+
+    def tell(state, **more):
+        journal.post(StatusItem(job="7", attempt=1, state=state, native_id="n1", **more))
+
+    def hear():
+        journal.heard([((due.item.job, due.item.attempt), due.version) for due in journal.due(9, 9).statuses], [])
+
+    found = [known()]
+    for step in (lambda: tell("running"), hear, lambda: tell("ended", outcome="requeued", requeued_as=2), hear):
+        step()
+        found.append(known())
+    journal.close()
+    assert found == [[True, False]] * 4 + [[True, True]]
