@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from foedus.cli.show import say, table
+from foedus.cli.show import say
+from foedus.cli.table import table
 from foedus.core.agreement.changes import Change
 from foedus.core.agreement.model import Agreement, Pool, Site, in_language
 from foedus.core.agreement.signatures import Finding
@@ -29,7 +30,8 @@ def print_agreement(agreement: Agreement, language: str, *, policies: bool) -> N
     say()
     table(("SECTOR", "TITLE"), [(one.id, in_language(one.title, language)) for one in agreement.sectors])
     say()
-    table(("CLAUSE", "TEXT"), [(one.id, in_language(one.text, language)) for one in agreement.clauses])
+    clauses = [(one.id, in_language(one.text, language)) for one in agreement.clauses]
+    table(("CLAUSE", "TEXT"), clauses, text="TEXT")
     for clause in agreement.clauses if policies else ():
         say()
         for line in clause.policy.strip().splitlines():

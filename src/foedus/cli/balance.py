@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foedus.cli.session import Json, session_of
-from foedus.cli.show import gpu_hours, note, print_json, say, table, when
+from foedus.cli.show import note, print_json, say, when
+from foedus.cli.table import table
+from foedus.core.base.units import hours
 
 if TYPE_CHECKING:
     from foedus.wire.ledger import BalanceView
@@ -20,7 +22,10 @@ def balance(
     parquet: Annotated[Path | None, typer.Option(help="Write the figures to this Parquet file.")] = None,
     json: Json = False,
 ) -> None:
-    """Show what each partner pledged, gave and took. Files hold GPU-seconds; the table shows GPU-hours."""
+    """Show what each partner pledged, gave to guests and took as one, in GPU-hours; NET is GAVE less TOOK.
+
+    Files hold exact GPU-seconds.
+    """
     session = session_of(ctx)
     with session.client() as client:
         view = client.balance(period)
@@ -29,7 +34,7 @@ def balance(
     if json:
         print_json(view)
         return
-    say(f"{view.alliance}: from the ledger up to entry {view.seq}, booked {when(view.at, session.now())}")
+    say(f"{view.alliance}, in GPU-hours: from the ledger up to entry {view.seq}, booked {when(view.at, session.now())}")
     show(view)
 
 
@@ -48,19 +53,15 @@ def _write(view: "BalanceView", csv: Path | None, parquet: Path | None) -> None:
 
 
 def show(view: "BalanceView") -> None:
-    """Print the figures in GPU-hours."""
+    """Print the figures, in GPU-hours."""
     rows = [
         (
             one.period,
             one.partner,
-            gpu_hours(one.pledged),
-            gpu_hours(one.own),
-            gpu_hours(one.gave),
-            gpu_hours(one.took),
-            gpu_hours(one.gave - one.took),
-            ", ".join(f"{model} {gpu_hours(used)}" for model, used in sorted(one.by_model.items())) or "-",
+            *(hours(figure) for figure in (one.pledged, one.own, one.gave, one.took, one.gave - one.took)),
+            ", ".join(f"{model} {hours(used)}" for model, used in sorted(one.by_model.items())) or "-",
         )
         for one in view.lines
     ]
-    columns = ("PERIOD", "PARTNER", "PLEDGED", "OWN USE", "GAVE", "TOOK", "GAVE - TOOK", "GAVE, BY GPU MODEL")
-    table(columns, rows, right=columns[2:7])
+    columns = ("PERIOD", "PARTNER", "PLEDGED", "OWN USE", "GAVE", "TOOK", "NET", "GAVE, BY MODEL")
+    table(columns, rows, right=columns[2:7], text=columns[7])

@@ -7,7 +7,7 @@ import typer
 
 from foedus.cli.progress import bar
 from foedus.cli.session import Json, session_of
-from foedus.cli.show import print_json, say, size
+from foedus.cli.show import count, print_json, say, size
 from foedus.core.base.ids import job_id
 
 
@@ -30,4 +30,4 @@ def fetch(
         return
     for entry in manifest.files:
         say(f"{folder / entry.path}  {size(entry.size)}")
-    say(f"{len(manifest.files)} files, {size(manifest.size)}")
+    say(f"{count(len(manifest.files), 'file')}, {size(manifest.size)}")

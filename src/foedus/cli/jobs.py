@@ -8,7 +8,8 @@ import typer
 
 from foedus.cli.exits import Exit
 from foedus.cli.session import Json, Session, session_of
-from foedus.cli.show import brief, note, print_json, say, since, table, when
+from foedus.cli.show import brief, note, print_json, say, since, when
+from foedus.cli.table import table
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import job_id
 from foedus.core.base.units import duration
@@ -43,6 +44,8 @@ def status(
         print_json(reply)
     else:
         jobs_table(reply.jobs, session)
+        if not ids and not reply.jobs:
+            note("(you have no jobs yet)")
         for one in reply.absent:
             note(f"error: no job {one}")
     if reply.absent:
@@ -84,6 +87,8 @@ def list_jobs(
         print_json(JobPage(jobs=found[:limit], next=None))
         return
     jobs_table(found[:limit], session)
+    if not found:
+        note("(no such job)" if every or state else "(none that has not ended; --all shows the others too)")
     if len(found) > limit:
         note(f"there are more than {limit}; --limit shows more")
 
@@ -121,7 +126,7 @@ def jobs_table(jobs: "Sequence[JobView]", session: Session) -> None:
         for job in jobs
     ]
     columns = ("JOB", "NAME", "USER", "PROJECT", "STATE", "SITE", "GPUS", "LIMIT", "SINCE", "REASON")
-    table(columns, rows, right=("GPUS", "LIMIT"))
+    table(columns, rows, right=("GPUS", "LIMIT"), text="REASON", spare=("PROJECT", "LIMIT", "GPUS", "USER"))
 
 
 def _state(job: "JobView") -> str:
@@ -139,6 +144,8 @@ def _site(job: "JobView") -> str:
 
 
 def _reason(job: "JobView", session: Session) -> str:
+    if job.state is JobState.COMPLETED:
+        return ""
     if job.unreachable_since is None:
         return job.reason
     return f"site unreachable since {when(job.unreachable_since, session.now())}; {job.reason}".rstrip("; ")

@@ -9,7 +9,8 @@ import typer
 
 from foedus.cli.exits import Exit
 from foedus.cli.session import Json
-from foedus.cli.show import note, print_json, print_line, say, table
+from foedus.cli.show import note, print_json, print_line, say
+from foedus.cli.table import table
 
 if TYPE_CHECKING:
     from foedus.core.ledger.entry import Entry
@@ -93,7 +94,7 @@ def show(
                 print_line(entry.json())
             return
         rows = [_row(entry) for entry in wanted]
-    table(("entry", "booked", "kind", "what", "signed by"), rows, right=("entry",))
+    table(("ENTRY", "BOOKED", "KIND", "WHAT", "SIGNED BY"), rows, right=("ENTRY",), text="WHAT")
 
 
 @app.command()

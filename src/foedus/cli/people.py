@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from foedus.cli.session import Json, session_of
-from foedus.cli.show import note, print_json, say, since, table, when
+from foedus.cli.show import note, print_json, say, since, when
+from foedus.cli.table import table
 
 user = typer.Typer(help="The people of the alliance.", no_args_is_help=True)
 token = typer.Typer(help="Tokens: what scripts and clients show to the hub.", no_args_is_help=True)
@@ -44,7 +45,7 @@ def list_users(ctx: typer.Context, json: Json = False) -> None:
         return
     now = session.now()
     rows = [(one.id, one.name, one.partner, one.role, since(one.created, now)) for one in users]
-    table(("USER", "NAME", "PARTNER", "ROLE", "SINCE"), rows)
+    table(("USER", "NAME", "PARTNER", "ROLE", "SINCE"), rows, spare=("SINCE",))
 
 
 @token.command()
@@ -93,7 +94,7 @@ def list_tokens(ctx: typer.Context, json: Json = False) -> None:
         )
         for one in tokens
     ]
-    table(("TOKEN", "USER", "SCOPE", "PROJECT", "LABEL", "EXPIRES", "USED"), rows)
+    table(("TOKEN", "USER", "SCOPE", "PROJECT", "LABEL", "EXPIRES", "USED"), rows, text="LABEL")
 
 
 @token.command()

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foedus.cli.session import Json, Session, session_of
-from foedus.cli.show import gpu_hours, print_json, say, table, when
+from foedus.cli.show import gpu_hours, print_json, say, when
+from foedus.cli.table import table
 
 if TYPE_CHECKING:
     from foedus.wire.alliance import ProjectView
@@ -31,6 +32,8 @@ def list_projects(ctx: typer.Context, json: Json = False) -> None:
         ("PROJECT", "TITLE", "SECTOR", "MEMBERS", "GRANTED", "USED", "RESERVED", "LEFT"),
         rows,
         right=("MEMBERS", "GRANTED", "USED", "RESERVED", "LEFT"),
+        text="TITLE",
+        spare=("SECTOR", "MEMBERS", "RESERVED"),
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -47,25 +47,42 @@ def age(earlier: Instant, now: Instant) -> str:
 
 def when(instant: Instant | None, now: Instant) -> str:
     """Show a time on the local clock, with its age; a dash for none."""
-    return _local(instant, now, "%Y-%m-%d %H:%M:%S %z")
-
-
-def since(instant: Instant | None, now: Instant) -> str:
-    """Show a time as `when` does, but short, for a column of many."""
-    return _local(instant, now, "%Y-%m-%d %H:%M")
-
-
-def _local(instant: Instant | None, now: Instant, form: str) -> str:
     if instant is None:
         return "-"
     local = datetime.fromtimestamp(instant / 1000, tz=UTC).astimezone()
-    ago = f"in {age(now, instant)}" if instant > now else f"{age(instant, now)} ago"
-    return f"{local:{form}} ({ago})"
+    return f"{local:%Y-%m-%d %H:%M:%S %z} ({since(instant, now)})"
+
+
+def since(instant: Instant | None, now: Instant) -> str:
+    """Show how long ago or ahead a time is, for a column of many; a dash for none."""
+    if instant is None:
+        return "-"
+    return f"in {age(now, instant)}" if instant > now else f"{age(instant, now)} ago"
+
+
+def moment(instant: Instant) -> str:
+    """Show a time on the local clock, for a line of many below a heading that names the `zone`."""
+    return f"{datetime.fromtimestamp(instant / 1000, tz=UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def zone(now: Instant) -> str:
+    """Name the local clock: ``times are +0100``."""
+    return f"times are {datetime.fromtimestamp(now / 1000, tz=UTC).astimezone():%z}"
 
 
 def gpu_hours(gpu_seconds: int) -> str:
     """Show GPU-seconds as GPU-hours."""
     return f"{hours(gpu_seconds)} h"
+
+
+def count(number: int, thing: str) -> str:
+    """Show how many things there are: ``1 GPU``, ``2 GPUs``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def brief(text: str, longest: int = 160) -> str:
+    """Cut a text for a table of many; the whole of it is told elsewhere."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def size(count: int) -> str:
@@ -85,30 +102,6 @@ def console(*, stderr: bool = False) -> "Console":
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _WIDE
     return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=width is not None, width=width)
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """Print a table; the cells are made safe here. Columns in `right` hold figures."""
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        grid.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(plain(cell)) for cell in row))
-    screen = console()
-    if screen.is_terminal:
-        screen.print(grid)
-        return
-    with screen.capture() as drawn:
-        screen.print(grid)
-    sys.stdout.writelines(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
-
-
-def brief(text: str, longest: int = 60) -> str:
-    """Cut a text for a column of many; the whole of it is told elsewhere."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def say(text: str = "") -> None:

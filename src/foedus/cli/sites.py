@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foedus.cli.session import Json, session_of
-from foedus.cli.show import gpu_hours, note, print_json, say, since, table, when
+from foedus.cli.show import count, gpu_hours, note, print_json, say, since, when
+from foedus.cli.table import table
 
 if TYPE_CHECKING:
     from foedus.core.placement.capacity import Lane
@@ -43,7 +44,8 @@ def sites(ctx: typer.Context, json: Json = False) -> None:
         for one in found
     ]
     columns = ("SITE", "PARTNER", "COUNTRY", "STATE", "FREE NOW", "GPUS", "PLEDGE", "RUNNING", "WAITING", "LAST REPORT")
-    table(columns, rows, right=("RUNNING", "WAITING"))
+    spare = ("COUNTRY", "PLEDGE", "LAST REPORT", "WAITING")
+    table(columns, rows, right=("RUNNING", "WAITING"), text="FREE NOW", spare=spare)
 
 
 def _state(site: "SiteView") -> str:
@@ -67,7 +69,7 @@ def _lane(lane: "Lane") -> str:
         return "closed"
     gpus = sum(group.count * group.gpus for group in lane.free)
     cpus = sum(group.count * group.cpus for group in lane.free)
-    return f"{gpus} GPUs, {cpus} CPUs"
+    return f"{count(gpus, 'GPU')}, {count(cpus, 'CPU')}"
 
 
 @app.command()

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foedus.cli.session import Json, session_of
-from foedus.cli.show import age, print_json, say, since, table, when
+from foedus.cli.show import age, count, moment, print_json, say, since, when, zone
+from foedus.cli.table import paragraph, table
 from foedus.core.base.ids import job_id
 
 if TYPE_CHECKING:
@@ -32,20 +33,20 @@ def why(
 def tell(view: "WhyView", now: "Instant") -> None:
     """Print the story."""
     job = view.job
-    say(view.answer)
+    paragraph("", view.answer)
     if job.unreachable_since is not None:
         say(f"Its site does not answer, since {when(job.unreachable_since, now)}: this is the last that is known.")
     say()
-    needs = f"{job.nodes} node(s), {job.cpus} CPU(s), {job.gpus} GPU(s)"
-    say(f"Job {job.id} ({job.name}) of {job.user} from {job.partner}, project {job.project}: {needs}")
+    needs = f"{count(job.nodes, 'node')}, {count(job.cpus, 'CPU')}, {count(job.gpus, 'GPU')}"
+    paragraph("", f"Job {job.id} ({job.name}) of {job.user} from {job.partner}, project {job.project}: {needs}")
     say(f"State: {job.state}{f' at {job.site}' if job.site else ''}{', as a guest' if job.guest else ''}")
     say()
-    say("What happened")
+    say(f"What happened ({zone(now)})")
     for line in view.story:
         first, *more = line.text.split("; ")
-        say(f"  {when(line.at, now)}  {first}")
+        paragraph(f"  {moment(line.at)}  ", first)
         for part in more:
-            say(f"      {part}")
+            paragraph(" " * 23, part)
     if view.attempts:
         say()
         say("Attempts")
@@ -67,4 +68,5 @@ def _attempts(attempts: "list[AttemptView]", now: "Instant") -> None:
         )
         for one in attempts
     ]
-    table(("ATTEMPT", "SITE", "SITE'S ID", "STATE", "STARTED", "RAN", "EXIT", "LEDGER", "REASON"), rows)
+    columns = ("ATTEMPT", "SITE", "SITE'S ID", "STATE", "STARTED", "RAN", "EXIT", "LEDGER", "REASON")
+    table(columns, rows, text="REASON", spare=("SITE'S ID", "STARTED", "EXIT"))

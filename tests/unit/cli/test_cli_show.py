@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foedus.cli.screen import Screen
-from foedus.cli.show import age, gpu_hours, plain, print_json, since, size, when
+from foedus.cli.show import age, gpu_hours, moment, plain, print_json, since, size, when, zone
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,8 @@ def test_a_time_has_its_offset_and_age(monkeypatch):
     monkeypatch.setenv("TZ", "Asia/Baku")
     time.tzset()
     assert when(0, 3_600_000) == "1970-01-01 04:00:00 +0400 (1 h ago)"
-    assert since(0, 3_600_000) == "1970-01-01 04:00 (1 h ago)"
+    assert since(0, 3_600_000) == "1 h ago"
+    assert (moment(0), zone(0)) == ("1970-01-01 04:00:00", "times are +0400")
     assert when(3_600_000, 0) == "1970-01-01 05:00:00 +0400 (in 1 h)"
     monkeypatch.undo()
     time.tzset()
