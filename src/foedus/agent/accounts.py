@@ -18,7 +18,6 @@
 
 import pwd
 import re
-import tomllib
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -26,8 +25,9 @@ from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from foedus.core.base.errors import BadInput, Fault
+from foedus.process.tables import read_table
 from foedus.wire.agents import StartOrder
+from foedus.wire.errors import unfit
 
 _HOLE = re.compile(r"\{(partner|project|user)\}")
 
@@ -79,26 +79,12 @@ class AccountRules:
 
 def read_accounts(path: Path) -> Table:
     """Read the account map; raises `BadInput` with every fault."""
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        fault = Fault(path=str(path), fault=f"cannot be read ({error.strerror})", remedy="name the account map")
-        raise BadInput(fault) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(Fault(path=str(path), fault=f"is not TOML ({error})", remedy="mend the line")) from error
+    found = read_table(path, "name the account map")
     try:
         return Table.model_validate(found)
     except ValidationError as error:
-        raise BadInput(
-            *(
-                Fault(
-                    path=f"{path}: {'.'.join(str(part) for part in one['loc'])}",
-                    fault=one["msg"],
-                    remedy="each [[account]] has partner, project, user (patterns) and account",
-                )
-                for one in error.errors()
-            )
-        ) from error
+        remedy = "each [[account]] has partner, project, user (patterns) and account"
+        raise unfit(error.errors(), remedy, where=f"{path}: ") from error
 
 
 def account_name(table: Table, order: StartOrder) -> str | None:

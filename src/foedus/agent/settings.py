@@ -1,13 +1,13 @@
 """Everything that a site's agent can be told: a TOML file, each line of which ``FOEDUS_AGENT_...`` overrides."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from foedus.core.base.errors import BadInput, Fault
+from foedus.process.tables import read_table
+from foedus.wire.errors import unfit
 
 _Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
@@ -95,13 +95,7 @@ class AgentSettings(BaseSettings):
 
 def read_settings(path: Path) -> AgentSettings:
     """Read the file; relative paths in it begin at its folder. Raises `BadInput` with every fault."""
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        fault = Fault(path=str(path), fault=f"cannot be read ({error.strerror})", remedy="name the agent's settings")
-        raise BadInput(fault) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(Fault(path=str(path), fault=f"is not TOML ({error})", remedy="mend the line")) from error
+    found = read_table(path, "name the agent's settings")
     folder = path.absolute().parent
     for name in ("ca_file", "policy", "accounts", "work"):
         if isinstance(found.get(name), str):
@@ -109,13 +103,4 @@ def read_settings(path: Path) -> AgentSettings:
     try:
         return AgentSettings(**found)
     except ValidationError as error:
-        raise BadInput(
-            *(
-                Fault(
-                    path=f"{path}: {'.'.join(str(part) for part in one['loc'])}",
-                    fault=one["msg"],
-                    remedy="see the reference of the agent's settings",
-                )
-                for one in error.errors()
-            )
-        ) from error
+        raise unfit(error.errors(), "see the reference of the agent's settings", where=f"{path}: ") from error

@@ -1,18 +1,13 @@
 """Builds an agent out of its state folder and settings: the one place where its parts meet."""
 
-import logging
 import os
-import sys
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import cast
 
-import structlog
-
 from foedus.agent import agreement as agreements
 from foedus.agent.accounts import read_accounts
 from foedus.agent.agent import Agent
-from foedus.agent.clock import SystemClock
 from foedus.agent.context import Context
 from foedus.agent.folder import StateFolder
 from foedus.agent.hub import Hub, connect
@@ -30,6 +25,8 @@ from foedus.agent.watcher import Watcher
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.instant import Clock
 from foedus.drivers.base import SiteDriver
+from foedus.process.clock import SystemClock
+from foedus.process.logs import open_log
 from foedus.store.journal import Journal
 
 GROUP = "foedus.drivers"
@@ -41,7 +38,7 @@ def build(folder: StateFolder, settings: AgentSettings, *, driver: SiteDriver | 
     Raises `Conflict` if an agent runs with this folder, `NotFound` before enrolment, `BadInput` for settings, account
     map or policy with faults.
     """
-    log = open_log(json_lines=settings.json_logs)
+    log = open_log(as_json=settings.json_logs)
     enrolment = folder.enrolment()
     signer = folder.key()
     policy = Policy(path=settings.policy)
@@ -99,20 +96,3 @@ def load_driver(kind: str, settings: Mapping[str, object]) -> SiteDriver:
         known = ", ".join(sorted(found.names))
         raise BadInput(Fault(path="driver.kind", fault=f"there is no driver {kind!r}", remedy=f"use one of {known}"))
     return cast("SiteDriver", found[kind].load()(dict(settings)))
-
-
-def open_log(*, json_lines: bool) -> structlog.stdlib.BoundLogger:
-    """Open the agent's log on standard error. Nothing secret is ever handed to it."""
-    renderer = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=False)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-    return cast("structlog.stdlib.BoundLogger", structlog.get_logger())

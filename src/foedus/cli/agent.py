@@ -46,13 +46,13 @@ def enrol(
     json: Json = False,
 ) -> None:
     """Enrol the site: its key is made here and never leaves; the partners' signatures on the agreement are checked."""
-    from foedus.agent.clock import SystemClock
     from foedus.agent.enrol import join, statement
     from foedus.agent.hub import connect
     from foedus.core.base.dsse import Envelope
     from foedus.core.base.errors import BadInput, Fault
     from foedus.core.base.ids import SiteId
     from foedus.keys.ed25519 import load
+    from foedus.process.clock import SystemClock
 
     folder = _folder(state).make()
     clock = SystemClock()

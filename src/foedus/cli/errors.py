@@ -43,7 +43,7 @@ def report(error: FoedusError, *, as_json: bool) -> Exit:
     """Print the error on standard error (with ``--json`` on standard output, as the hub would send it)."""
     if as_json:
         from foedus.cli.show import print_json
-        from foedus.client.calls import view_of
+        from foedus.wire.errors import view_of
 
         print_json(view_of(error))
     else:

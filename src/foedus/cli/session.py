@@ -13,6 +13,7 @@ import typer
 from foedus.core.base.errors import BadInput, Fault, NotAuthenticated
 from foedus.core.base.ids import name_fault
 from foedus.core.base.instant import Instant
+from foedus.process.clock import SystemClock
 
 if TYPE_CHECKING:
     import httpx2
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from foedus.client import Client, Means
 
 _READABLE_BY_OTHERS = 0o077
-
-
-def _now() -> Instant:
-    return Instant(time.time_ns() // 1_000_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +40,7 @@ class Session:
     json: bool = False
     """Whether ``--json`` was given, for what is far from the command: errors, progress."""
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    now: Callable[[], Instant] = _now
+    now: Callable[[], Instant] = SystemClock().now
     transport: "httpx2.BaseTransport | None" = None
     """Replaces the network."""
     means: "Means | None" = None

@@ -21,7 +21,7 @@ from foedus.core.base.errors import (
     TooLarge,
     Unreachable,
 )
-from foedus.wire.alliance import ErrorView
+from foedus.wire.errors import ErrorView, error_of, unfit
 from foedus.wire.message import Message
 
 R = TypeVar("R")
@@ -93,12 +93,7 @@ def built(kind: type[M], **fields: object) -> M:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        raise BadInput(*(_fault(one["loc"], one["msg"]) for one in error.errors())) from error
-
-
-def _fault(where: tuple[int | str, ...], message: str) -> Fault:
-    name = ".".join(map(str, where)) or "request"
-    return Fault(path=name, fault=message[:1].lower() + message[1:], remedy="mend it and call again")
+        raise unfit(error.errors(), "mend it and call again") from error
 
 
 def model(kind: type[M]) -> Callable[[Answer], M]:
@@ -151,43 +146,6 @@ def failed(answer: Answer) -> Failed:
     except ValidationError:
         return Failed(error=_foreign(answer), retryable=answer.status in _GATEWAY)
     return Failed(error=error_of(view), retryable=view.retryable)
-
-
-def error_of(view: ErrorView) -> FoedusError:
-    """Return the error that the view tells of. A code that this version does not know becomes a `FoedusError`."""
-    kind = _kinds().get(view.code, FoedusError)
-    if issubclass(kind, BadInput):
-        faults = [Fault(path=one.path, fault=one.fault, remedy=one.remedy) for one in view.faults]
-        error: FoedusError = kind(*(faults or [Fault(path="request", fault=view.message, remedy=view.remedy)]))
-    else:
-        error = kind(view.message, remedy=view.remedy)
-    if view.request:
-        error.add_note(f"request {view.request}")
-    return error
-
-
-def view_of(error: FoedusError) -> ErrorView:
-    """Return the error as the hub would have sent it: what ``--json`` prints."""
-    faults = error.faults if isinstance(error, BadInput) else ()
-    return ErrorView.model_validate(
-        {
-            "code": error.code,
-            "message": error.message,
-            "remedy": error.remedy,
-            "retryable": error.retryable,
-            "faults": [{"path": one.path, "fault": one.fault, "remedy": one.remedy} for one in faults],
-        }
-    )
-
-
-def _kinds() -> dict[str, type[FoedusError]]:
-    found: dict[str, type[FoedusError]] = {}
-    kinds: list[type[FoedusError]] = [FoedusError]
-    while kinds:
-        kind = kinds.pop()
-        found.setdefault(kind.code, kind)
-        kinds.extend(kind.__subclasses__())
-    return found
 
 
 def _foreign(answer: Answer) -> FoedusError:

@@ -1,6 +1,5 @@
 """How errors leave the hub: the only place that knows HTTP status codes."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
 
 import structlog
@@ -9,8 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from foedus.core.base.errors import BadInput, Broken, FoedusError
-from foedus.wire.alliance import ErrorView, FaultView
+from foedus.core.base.errors import Broken, FoedusError
+from foedus.wire.errors import ErrorView, unfit, view_of
 
 STATUS: dict[str, HTTPStatus] = {
     "bad-input": HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -33,19 +32,6 @@ REQUEST_ID = "x-request-id"
 _LOG = structlog.get_logger("foedus.hub")
 
 
-def view(error: FoedusError, request: str = "") -> ErrorView:
-    """Put an error on the wire."""
-    faults = error.faults if isinstance(error, BadInput) else ()
-    return ErrorView(
-        code=error.code,
-        message=error.message,
-        remedy=error.remedy,
-        retryable=error.retryable,
-        faults=[FaultView(path=one.path, fault=one.fault, remedy=one.remedy) for one in faults],
-        request=request,
-    )
-
-
 def install(app: FastAPI) -> None:
     """Answer every error as an `ErrorView`."""
     app.add_exception_handler(FoedusError, _ours)
@@ -54,14 +40,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def answer(error: FoedusError, request: Request, status: int | None = None) -> JSONResponse:
+def answer(error: FoedusError, request: Request) -> JSONResponse:
     """Make the response for an error."""
     headers = {"WWW-Authenticate": "Bearer"} if error.code == "not-authenticated" else {}
     if error.retryable:
         headers["Retry-After"] = "1"
-    body = view(error, getattr(request.state, "request_id", ""))
-    code = status if status is not None else STATUS.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
-    return JSONResponse(body.model_dump(mode="json"), status_code=code, headers=headers)
+    body = view_of(error, getattr(request.state, "request_id", ""))
+    status = STATUS.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return JSONResponse(body.model_dump(mode="json"), status_code=status, headers=headers)
 
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
@@ -75,27 +61,13 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
 async def _malformed(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    faults = [
-        FaultView(
-            path=_path(one["loc"]),
-            fault=str(one["msg"]),
-            remedy="see the API's description at /docs",
-        )
-        for one in error.errors()
-    ]
-    body = ErrorView(
-        code=BadInput.code,
-        message="\n".join(f"{one.path}: {one.fault}" for one in faults),
-        faults=faults,
-        request=getattr(request.state, "request_id", ""),
-    )
-    return JSONResponse(body.model_dump(mode="json"), status_code=HTTPStatus.UNPROCESSABLE_ENTITY)
+    found = [{**one, "loc": _within(one["loc"])} for one in error.errors()]
+    return answer(unfit(found, "see the API's description at /docs"), request)
 
 
-def _path(where: Sequence[str | int]) -> str:
-    """Write where a fault is as the rules do: ``jobs[3].script``."""
-    parts = where[1:] if where[:1] == ("body",) and len(where) > 1 else where
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+def _within(where: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Return the path within the body, where the fault is in one."""
+    return where[1:] if where[:1] == ("body",) and len(where) > 1 else where
 
 
 async def _framework(request: Request, error: Exception) -> JSONResponse:

@@ -9,8 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foedus.core.base.errors import TooLarge
-from foedus.hub.errors import REQUEST_ID, view
+from foedus.hub.errors import REQUEST_ID
 from foedus.hub.metrics import LATENCY, REQUESTS
+from foedus.wire.errors import view_of
 
 _LOG = structlog.get_logger("foedus.http")
 _ID_HEADER = REQUEST_ID.encode()
@@ -82,7 +83,7 @@ class LargestBody:
         await self._app(scope, receiving, send)
 
     async def _refuse(self, scope: Scope, send: Send) -> None:
-        body = view(_too_large(self._limit), scope["state"]["request_id"]).model_dump_json().encode()
+        body = view_of(_too_large(self._limit), scope["state"]["request_id"]).model_dump_json().encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 413, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -10,9 +10,9 @@ from fastapi import FastAPI
 
 from foedus.core.base.errors import Conflict
 from foedus.hub.app import create_app
-from foedus.hub.logs import configure
 from foedus.hub.settings import HubSettings
 from foedus.hub.wiring import build
+from foedus.process.logs import open_log
 from foedus.store.migrate import migrate, pending
 
 _LOG = structlog.get_logger("foedus.hub")
@@ -31,7 +31,7 @@ class _Server(uvicorn.Server):
 
 def serve(settings: HubSettings, ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; `ready` gets the address once the port is bound."""
-    configure(settings)
+    open_log(as_json=settings.log_format == "json", level=settings.log_level)
     prepare(settings)
     hub = build(settings)
     config = uvicorn.Config(

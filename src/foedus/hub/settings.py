@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from foedus.process.tables import read_table
+from foedus.wire.errors import unfit
 
 
 class HubSettings(BaseSettings):
@@ -75,7 +78,11 @@ class HubSettings(BaseSettings):
 
 
 def load(config: Path | None = None, **given: object) -> HubSettings:
-    """Load settings: what is given, then the environment, then the file, then the defaults."""
+    """Load settings: what is given, then the environment, then the file, then the defaults.
+
+    Raises `BadInput` with every fault.
+    """
+    written = {} if config is None else read_table(config, "name the hub's settings")
 
     class _WithFile(HubSettings):
         @classmethod
@@ -87,6 +94,9 @@ def load(config: Path | None = None, **given: object) -> HubSettings:
             dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the framework passes it
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the framework passes it
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config))
+            return (init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=written))
 
-    return _WithFile(**{name: value for name, value in given.items() if value is not None})  # pyright: ignore[reportArgumentType] - checked by pydantic
+    try:
+        return _WithFile(**{name: value for name, value in given.items() if value is not None})  # pyright: ignore[reportArgumentType] - checked by pydantic
+    except ValidationError as error:
+        raise unfit(error.errors(), "see the reference of the hub's settings") from error

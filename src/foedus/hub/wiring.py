@@ -16,10 +16,10 @@ from foedus.flow.admit import Rules
 from foedus.flow.balance import Folded, catch_up
 from foedus.flow.place import PlaceRules
 from foedus.flow.ports import PieceStore, Store, Transaction
-from foedus.hub.clock import SystemClock
 from foedus.hub.settings import HubSettings
 from foedus.keys import ed25519
 from foedus.policy.cedar import CedarPolicy
+from foedus.process.clock import SystemClock
 from foedus.store.dialects.base import Leader
 from foedus.store.pieces_files import PieceFiles
 from foedus.store.unit import SqlStore, open_store

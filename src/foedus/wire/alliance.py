@@ -214,23 +214,3 @@ class AgreementRequest(Message):
 
     text: str
     signatures: dict[PartnerId, WireObject]
-
-
-class FaultView(Message):
-    """One thing that is wrong."""
-
-    path: str
-    fault: str
-    remedy: str
-
-
-class ErrorView(Message):
-    """What every refused or failed call answers."""
-
-    code: str
-    message: str
-    remedy: str = ""
-    retryable: bool = False
-    faults: list[FaultView] = []
-    request: str = ""
-    """Id of the request, to find it in the hub's log."""

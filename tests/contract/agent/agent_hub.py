@@ -34,7 +34,8 @@ from foedus.wire.agents import (
     ReportRequest,
     StopOrder,
 )
-from foedus.wire.alliance import AgreementView, ErrorView
+from foedus.wire.alliance import AgreementView
+from foedus.wire.errors import ErrorView
 from foedus.wire.files import MissingReply, MissingRequest
 from foedus.wire.ledger import SignedHead
 

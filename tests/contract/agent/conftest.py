@@ -7,12 +7,12 @@ import httpx2
 import pytest
 from agent_hub import ScriptedHub
 
-from foedus.agent.clock import SystemClock
 from foedus.agent.enrol import join
 from foedus.agent.folder import StateFolder
 from foedus.agent.settings import AgentSettings
 from foedus.agent.wiring import build
 from foedus.core.jobs.sbatch import parse
+from foedus.process.clock import SystemClock
 from foedus.wire.agents import StartOrder
 
 

@@ -4,13 +4,13 @@ import httpx2
 import pytest
 
 from foedus.agent.agreement import accepted, load
-from foedus.agent.clock import SystemClock
 from foedus.agent.enrol import join, statement
 from foedus.agent.folder import Enrolment
 from foedus.core.agreement import vouch
 from foedus.core.agreement.read import read
 from foedus.core.base.errors import BadInput, Broken, Conflict, NotAllowed, NotFound
 from foedus.keys import ed25519
+from foedus.process.clock import SystemClock
 
 
 @pytest.fixture

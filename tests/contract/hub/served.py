@@ -21,12 +21,12 @@ from foedus.core.jobs.spread import NodeGroup
 from foedus.core.placement.capacity import Capacity, Lane
 from foedus.hub.app import create_app
 from foedus.hub.begin import begin
-from foedus.hub.clock import SystemClock
 from foedus.hub.settings import HubSettings
 from foedus.hub.wiring import Hub, build
 from foedus.keys import ed25519
 from foedus.keys.examples import LaidOut, lay_out
 from foedus.keys.http import EPOCH, SEQUENCE, sign_request
+from foedus.process.clock import SystemClock
 from foedus.store.migrate import migrate
 from foedus.wire.message import Message
 

@@ -68,11 +68,11 @@ def test_accounts_that_may_be_used():
 @pytest.mark.parametrize(
     ("text", "path"),
     [
-        ('[[account]]\nuser = "x"', "account.0.account"),
-        ('[[account]]\naccount = ""', "account.0.account"),
-        ('[[account]]\naccount = "{home}"', "account.0.account"),
-        ('[[account]]\naccount = "../x"', "account.0.account"),
-        ('[[account]]\nacount = "x"\naccount = "y"', "account.0.acount"),
+        ('[[account]]\nuser = "x"', "account[0].account"),
+        ('[[account]]\naccount = ""', "account[0].account"),
+        ('[[account]]\naccount = "{home}"', "account[0].account"),
+        ('[[account]]\naccount = "../x"', "account[0].account"),
+        ('[[account]]\nacount = "x"\naccount = "y"', "account[0].acount"),
         ("account = [", ""),
     ],
 )

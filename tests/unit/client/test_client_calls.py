@@ -4,12 +4,12 @@ from hypothesis import strategies as st
 
 from foedus.client import alliance, jobs
 from foedus.client.address import base_url
-from foedus.client.calls import Failed, error_of, failed, params, path, view_of
+from foedus.client.calls import Failed, failed, params, path
 from foedus.client.jobs import Filter, LogChunk
 from foedus.client.steps import Answer
 from foedus.core.base import errors
 from foedus.core.base.errors import BadInput, Broken, Fault, FoedusError, NotFound, Unreachable
-from foedus.wire.alliance import ErrorView, FaultView
+from foedus.wire.errors import ErrorView, FaultView, error_of, view_of
 from foedus.wire.jobs import CancelReply, Submission
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.units import Mebibytes, Seconds
 from foedus.drivers.local.nodes import Node, Portion
+from foedus.wire.errors import unfit
 
 _MEBIBYTE = 1024 * 1024
 _DAY = 24 * 3600
@@ -118,7 +119,7 @@ def read(settings: Mapping[str, object]) -> LocalSettings:
     try:
         table = DriverTable.model_validate(dict(settings))
     except ValidationError as error:
-        raise BadInput(*_faults(error)) from None
+        raise unfit(error.errors(), "see the reference of the local driver's settings", where="driver.") from None
     tables = _node_tables(table.nodes)
     faults = _cross_faults(table, tables)
     if faults:
@@ -140,20 +141,6 @@ def read(settings: Mapping[str, object]) -> LocalSettings:
         keep=Seconds(table.keep_days * _DAY),
         bind=_fits_machine(nodes) if table.bind is None else table.bind,
     )
-
-
-def _faults(error: ValidationError) -> list[Fault]:
-    faults: list[Fault] = []
-    for item in error.errors():
-        unknown = item["type"] == "extra_forbidden"
-        faults.append(
-            Fault(
-                path=".".join(["driver", *(str(part) for part in item["loc"])]),
-                fault="there is no such setting" if unknown else item["msg"].lower(),
-                remedy="remove it or mend its name" if unknown else "see the reference of the local driver's settings",
-            )
-        )
-    return faults
 
 
 def _node_tables(nodes: list[NodeTable] | None) -> list[NodeTable]:

@@ -16,7 +16,7 @@ from foedus.flow.people import authenticate, touched
 from foedus.flow.ports import Transaction
 from foedus.hub.waker import Waker
 from foedus.hub.wiring import Hub
-from foedus.wire.alliance import ErrorView
+from foedus.wire.errors import ErrorView
 
 _BEARER = HTTPBearer(auto_error=False, description="A token, as `foedus token create` prints it.")
 _LONGEST_KEY = 200

@@ -84,12 +84,12 @@ def test_all_faults_come_at_once():
         ("driver.grace", "input should be greater than or equal to 0"),
         ("driver.guest.preempted", "input should be a valid boolean"),
         ("driver.guest.time_limit", "input should be greater than or equal to 1"),
-        ("driver.nodes.0.colour", "there is no such setting"),
-        ("driver.nodes.0.cpus", "input should be greater than or equal to 1"),
-        ("driver.nodes.0.memory_mib", "input should be a valid integer"),
-        ("driver.nodes.0.name", "string should match pattern '^[a-z][a-z0-9-]{0,40}$'"),
+        ("driver.nodes[0].colour", "there is no such field"),
+        ("driver.nodes[0].cpus", "input should be greater than or equal to 1"),
+        ("driver.nodes[0].memory_mib", "input should be a valid integer"),
+        ("driver.nodes[0].name", "string should match pattern '^[a-z][a-z0-9-]{0,40}$'"),
         ("driver.state", "field required"),
-        ("driver.time_limt", "there is no such setting"),
+        ("driver.time_limt", "there is no such field"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The hub's clock: the only place in the hub that reads the time."""
+"""The machine's clock: the one spot where processes read the time."""
 
 import time
 
@@ -6,7 +6,7 @@ from foedus.core.base.instant import Instant
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's own clock."""
 
     def now(self) -> Instant:
         """Return the present instant."""

@@ -1,0 +1,1 @@
+"""What the processes share that run for long: the clock, the log, and settings that people write."""
