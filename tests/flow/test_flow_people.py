@@ -9,7 +9,7 @@ from foedus.core.agreement.vouch import Vouch, make
 from foedus.core.base.errors import BadInput, Conflict, NotAllowed, NotAuthenticated, NotFound
 from foedus.core.ledger.entry import Kind
 from foedus.flow.agreement import put_in_force
-from foedus.flow.enrol import enrol, new_code, revoke
+from foedus.flow.enrol import enrol, new_code
 from foedus.flow.people import Secret, add_user, authenticate, new_token, revoke_token, tokens_of, touched
 from foedus.flow.projects import grant, open_project, set_member
 from foedus.hub.api.agreement import check_clauses
@@ -217,9 +217,6 @@ def test_enrolment(alliance: Alliance):
     alliance.later(15 * 60)
     with pytest.raises(NotAuthenticated, match="the code is not good"):
         come(code="d")
-    alliance.do(lambda tx: revoke(tx, operator, alliance.agreement, "jerusalem"))
-    with pytest.raises(NotFound, match="site jerusalem has no key"):
-        alliance.do(lambda tx: revoke(tx, operator, alliance.agreement, "jerusalem"))
 
 
 def force(alliance: Alliance, text: bytes, *signers: str, hub_key: str = ""):

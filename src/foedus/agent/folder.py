@@ -71,6 +71,13 @@ class StateFolder:
             ed25519.save(key, self.path / "site.key")
             return key
 
+    def new_key(self) -> Signer:
+        """Make a key in the place of the one that is there, which is lost by this."""
+        self.make()
+        key = ed25519.make()
+        self.write("site.key", key.pem())
+        return key
+
     def enrolment(self) -> Enrolment:
         """Read what is known since enrolment; raises `NotFound` before."""
         try:

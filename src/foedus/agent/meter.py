@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from foedus.agent.reconcile import NO_SOURCE, is_missing
+from foedus.core.base.canon import JsonObject
 from foedus.core.base.dsse import Signer
 from foedus.core.base.ids import AllianceId, PartnerId, SiteId
 from foedus.core.ledger.entry import Kind, sign_body
@@ -61,6 +62,12 @@ class Meter:
 
     def item(self, row: Row, record: Record) -> UsageItem:
         """Return the same, signed, as it is sent."""
-        body = usage_body(self.usage(row, record))
+        return self._signed(usage_body(self.usage(row, record)))
+
+    def signed(self, item: UsageItem) -> UsageItem:
+        """Return a record under the site's present key: one that waited may carry the signature of an earlier key."""
+        return item if item.keyid == self.signer.key else self._signed(item.body)
+
+    def _signed(self, body: JsonObject) -> UsageItem:
         signature = sign_body(self.signer, Kind.USAGE, body)
-        return UsageItem(body=body, keyid=signature.keyid, sig=signature.sig)
+        return UsageItem(body=dict(body), keyid=signature.keyid, sig=signature.sig)

@@ -59,7 +59,7 @@ class Reporter:
                 capacity=capacity,
                 draining=draining,
                 statuses=_with_board(outbox, context.journal.open_rows()) if full else _items(outbox),
-                usages=outbox.usages,
+                usages=[context.meter.signed(usage) for usage in outbox.usages],
                 seals=[SealView.model_validate_json(seal)] if seal else [],
             )
         )

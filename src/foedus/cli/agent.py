@@ -20,9 +20,16 @@ State = Annotated[
 
 
 @app.command()
-def key(state: State, json: Json = False) -> None:
+def key(
+    state: State,
+    new: Annotated[
+        bool, typer.Option("--new", help="Make another key in its place; the site has to be enrolled again with it.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Show the site's public key, for its partner to vouch for; make the key if there is none."""
-    shown = _folder(state).make_key().key
+    folder = _folder(state)
+    shown = (folder.new_key() if new else folder.make_key()).key
     if json:
         print_json({"key": shown})
     else:

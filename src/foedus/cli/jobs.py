@@ -171,7 +171,9 @@ def cancel(ctx: typer.Context, ids: Ids, json: Json = False) -> None:
 def wait(
     ctx: typer.Context,
     ids: Ids,
-    timeout: Annotated[float | None, typer.Option(min=0, help="Give up after so many seconds.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, metavar="SECONDS", help="Give up after so many seconds.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Wait until all jobs have ended. Exit code 0 if all completed, 1 if not, or if the time is up."""

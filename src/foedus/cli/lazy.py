@@ -13,6 +13,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as command_of
 
+from foedus.cli.help import dress
+
 Command: TypeAlias = TyperCommand | TyperGroup
 
 _COMPLETION = frozenset({"install_completion", "show_completion"})
@@ -47,16 +49,8 @@ def load(name: str, entry: Entry) -> Command:
     command = cast("Command", command_of(found))
     command.name = name
     command.params = [param for param in command.params if param.name not in _COMPLETION]
-    _plain(command)
+    dress(command, name)
     return command
-
-
-def _plain(command: Command) -> None:
-    """Write help pages without rich, like the top one."""
-    command.rich_markup_mode = None
-    if isinstance(command, TyperGroup):
-        for below in command.commands.values():
-            _plain(cast("Command", below))
 
 
 class LazyGroup(TyperGroup):

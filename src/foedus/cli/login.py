@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def login(
     ctx: typer.Context,
-    hub: Annotated[str | None, typer.Option(help="Address of the hub, like https://hub.example.org.")] = None,
+    hub: Annotated[
+        str | None, typer.Option(metavar="URL", help="Address of the hub, like https://hub.example.org.")
+    ] = None,
     profile: Annotated[str | None, typer.Option(help="Keep it under this name; see `foedus --profile`.")] = None,
     json: Json = False,
 ) -> None:

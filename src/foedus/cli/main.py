@@ -82,16 +82,30 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(cls=Foedus, rich_markup_mode=None, no_args_is_help=True, pretty_exceptions_enable=False)
+_EPILOG = """Each command has its own --help, with examples.
+
+Exit codes: 0 done; 1 the answer is no (a job failed, a book is not sound); 2 faults in what was given; 3 refused, with
+the clause; 4 hub or site does not answer; 5 no such thing; 6 not allowed; 70 a bug.
+"""
 
 
-@app.callback(epilog="Each command has its own --help. Exit codes and settings: see the reference pages.")
+app = typer.Typer(
+    cls=Foedus,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(epilog=_EPILOG)
 def foedus(
     ctx: typer.Context,
     profile: Annotated[
-        str | None, typer.Option(envvar="FOEDUS_PROFILE", help="Which login to use; see `foedus login`.")
+        str | None,
+        typer.Option(envvar="FOEDUS_PROFILE", metavar="NAME", help="Which login to use; see `foedus login`."),
     ] = None,
-    hub: Annotated[str | None, typer.Option(envvar="FOEDUS_HUB", help="Address of the hub.")] = None,
+    hub: Annotated[str | None, typer.Option(envvar="FOEDUS_HUB", metavar="URL", help="Address of the hub.")] = None,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")
     ] = False,

@@ -1,5 +1,6 @@
 """``foedus sites`` and ``foedus site``."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,12 +8,17 @@ import typer
 from foedus.cli.session import Json, session_of
 from foedus.cli.show import count, gpu_hours, note, print_json, say, since, when
 from foedus.cli.table import table
+from foedus.core.base.errors import BadInput, Fault, NotFound
 
 if TYPE_CHECKING:
+    from foedus.client.sync import Client
+    from foedus.core.base.dsse import Envelope
     from foedus.core.placement.capacity import Lane
     from foedus.wire.alliance import SiteView
 
 app = typer.Typer(help="Enrolment codes and revocation for a site's agent.", no_args_is_help=True)
+
+_NO_REASON = "no reason given"
 
 Site = Annotated[str, typer.Argument(metavar="SITE", help="The site's name in the agreement.")]
 
@@ -86,12 +92,58 @@ def code(ctx: typer.Context, site: Site, json: Json = False) -> None:
 
 
 @app.command()
-def revoke(ctx: typer.Context, site: Site, json: Json = False) -> None:
-    """Revoke the key of the site's agent: the hub takes nothing from it any more."""
+def revoke(
+    ctx: typer.Context,
+    site: Site,
+    partner_key: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Private key of the site's partner: revoke for good."),
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="What the ledger gives as the reason; with --partner-key.")] = None,
+    site_key: Annotated[
+        str | None, typer.Option(help="Which key, if not the one the site has now; with --partner-key.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Revoke the key of the site's agent: the hub takes nothing from it any more.
+
+    With --partner-key the ledger says so too, and that key can never be enrolled again.
+    """
     session = session_of(ctx)
     with session.client() as client:
-        client.revoke_site(site)
+        if partner_key is not None:
+            statement = _statement(client, site, partner_key, reason, site_key)
+            reply = client.revoke_site(site, statement.json())
+        elif reason is not None or site_key is not None:
+            raise BadInput(
+                Fault(
+                    path="--partner-key",
+                    fault="is missing, and --reason and --site-key need it",
+                    remedy="give the private key file of the site's partner, or leave those options out",
+                )
+            )
+        else:
+            reply = client.revoke_site(site)
     if json:
-        print_json({"revoked": site})
+        print_json(reply)
+        return
+    say(f"the hub takes nothing signed with {reply.key} any more")
+    if reply.entry is None:
+        note("the ledger does not say so, and a new code lets the same key enrol again; see --partner-key")
     else:
-        say(f"the key of {site}'s agent is revoked; a new code lets it enrol again")
+        note(f"ledger entry {reply.entry} says so, for good; {site} joins again with a new key and a new code")
+
+
+def _statement(client: "Client", site: str, partner_key: Path, reason: str | None, site_key: str | None) -> "Envelope":
+    from foedus.core.agreement.revocation import Revocation, make
+    from foedus.core.base.ids import AllianceId, SiteId
+    from foedus.keys.ed25519 import load
+
+    signer = load(partner_key)
+    present = next((one.key for one in client.sites() if one.id == site), None)
+    key = site_key or present
+    if key is None:
+        raise NotFound(f"site {site} has no key now", remedy="name the one to revoke with --site-key ed25519:...")
+    alliance = AllianceId(client.agreement().id)
+    said = Revocation(alliance=alliance, site=SiteId(site), key=key, reason=reason or _NO_REASON)
+    return make(signer, said)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from foedus.client.calls import Call, model, nothing, params, path, request
-from foedus.wire.agents import CodeReply, CodeRequest
+from foedus.wire.agents import CodeReply, CodeRequest, RevocationReply, RevocationRequest
 from foedus.wire.alliance import (
     AgreementRequest,
     AgreementView,
@@ -78,9 +78,11 @@ def enrolment_code(site: str) -> Call[CodeReply]:
     return Call(method="POST", path="/agents/codes", body=body, keyed=True, read=model(CodeReply))
 
 
-def revoke_site(site: str) -> Call[None]:
-    """``DELETE /agents/{site}``."""
-    return Call(method="DELETE", path=path("agents", site), read=nothing)
+def revoke_site(site: str, statement: WireObject | None) -> Call[RevocationReply]:
+    """``POST /agents/{site}/revocation``."""
+    body = request(RevocationRequest, statement=statement)
+    where = path("agents", site, "revocation")
+    return Call(method="POST", path=where, body=body, keyed=True, read=model(RevocationReply))
 
 
 def agreement() -> Call[AgreementView]:

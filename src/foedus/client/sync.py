@@ -19,7 +19,7 @@ from foedus.client.retry import Means, Retry, exchange
 from foedus.client.steps import Answer, Item, Lost, Pause, Send, Step, Steps, Stream, Work
 from foedus.client.transfers import Progress, quiet
 from foedus.core.base.ids import Digest
-from foedus.wire.agents import CodeReply
+from foedus.wire.agents import CodeReply, RevocationReply
 from foedus.wire.alliance import (
     AgreementView,
     NewTokenView,
@@ -209,9 +209,12 @@ class Client:
         """Make a single-use code with which the site's agent introduces its key."""
         return self._do(alliance.enrolment_code(site), key)
 
-    def revoke_site(self, site: str) -> None:
-        """Revoke the key of the site's agent: the hub takes nothing from it any more."""
-        self._do(alliance.revoke_site(site))
+    def revoke_site(self, site: str, statement: WireObject | None = None, *, key: str | None = None) -> RevocationReply:
+        """Revoke the key of the site's agent: the hub takes nothing from it any more.
+
+        With its partner's `statement` (the JSON of a `foedus.core.agreement.revocation` envelope) the ledger says so.
+        """
+        return self._do(alliance.revoke_site(site, statement), key)
 
     def agreement(self) -> AgreementView:
         """Return the agreement in force, as it was signed."""

@@ -2,7 +2,7 @@
 
 from foedus.core.agreement.model import Agreement
 from foedus.core.base.dsse import Signature, Verifier
-from foedus.core.base.errors import BadInput
+from foedus.core.base.errors import BadInput, Busy
 from foedus.core.base.ids import JobId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.base.units import GpuSeconds
@@ -79,6 +79,9 @@ def _signed(item: UsageItem, key: str, verify: Verifier) -> bool:
 def _append(tx: Transaction, item: UsageItem, usage: Usage, job: Job, now: Instant) -> None:
     signature = Signature(keyid=item.keyid, sig=item.sig)
     entry = tx.ledger.append(Kind.USAGE, item.body, [signature], now, attempt=(usage.job, usage.attempt))
+    if tx.sites.get(usage.site).key != item.keyid:
+        # Revoked before the head was locked: after that entry this one would make the ledger unsound for ever.
+        raise Busy(f"the key of {usage.site} changed in this very moment; nothing happened")
     tx.attempts.booked(usage.job, usage.attempt, entry.seq)
     used = GpuSeconds(sum(usage.gpu_seconds.values()))
     tx.projects.settle(job.project, released=GpuSeconds(0), used=used)

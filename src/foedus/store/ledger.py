@@ -17,7 +17,7 @@ from foedus.core.ledger.chain import Head, append, head_of
 from foedus.core.ledger.entry import Entry, Kind, entry_from_json
 from foedus.flow.ports import SealRecord
 from foedus.store.session import AnyRow, Session
-from foedus.store.tables import BOOKS_USAGE, ledger, ledger_head, seals
+from foedus.store.tables import ABOUT_KEYS, BOOKS_USAGE, ledger, ledger_head, seals
 
 _PAGE: Final = 500
 """Entries that `stream` holds at a time."""
@@ -80,6 +80,11 @@ class SqlLedger:
         """Load entries from number `start` on; each one's hash is checked."""
         stretch = select(ledger.c.seq, ledger.c.line).where(ledger.c.seq >= start).order_by(ledger.c.seq).limit(limit)
         return [_entry(row) for row in self._session.rows(stretch)]
+
+    def about_keys(self) -> Sequence[Entry]:
+        """Load the entries about sites' keys."""
+        found = select(ledger.c.seq, ledger.c.line).where(ABOUT_KEYS).order_by(ledger.c.seq)
+        return [_entry(row) for row in self._session.rows(found)]
 
     def stream(self, start: int = 1) -> Iterator[Entry]:
         """Iterate over all entries, in pages."""

@@ -30,6 +30,7 @@ from foedus.core.jobs.job import StopReason, StoryKind
 from foedus.core.jobs.spec import Condition, Purpose
 from foedus.core.jobs.state import AT_SITE, LIVE_ATTEMPT, AttemptState, JobState, Outcome
 from foedus.core.ledger.entry import Kind
+from foedus.core.ledger.site_keys import KEY_KINDS
 from foedus.wire.alliance import ProjectRole, Role, Scope
 
 metadata: Final = MetaData(
@@ -64,6 +65,7 @@ UNFINISHED: Final = text(f"state IN ({words({*AT_SITE, JobState.PENDING})})")
 A_TASK: Final = text("task >= 0")
 TO_STOP: Final = text(f"stop IS NOT NULL AND state IN ({words(LIVE_ATTEMPT)})")
 BOOKS_USAGE: Final = text(f"kind = '{Kind.USAGE}'")
+ABOUT_KEYS: Final = text(f"kind IN ({words(KEY_KINDS)})")
 
 BY_PLACEABLE: Final = "ix_jobs_placeable"
 BY_HELD: Final = "ix_jobs_held"
@@ -247,6 +249,7 @@ Index(
     sqlite_where=BOOKS_USAGE,
     postgresql_where=BOOKS_USAGE,
 )
+Index("ix_ledger_keys", ledger.c.seq, sqlite_where=ABOUT_KEYS, postgresql_where=ABOUT_KEYS)
 
 ledger_head: Final = Table(
     "ledger_head",

@@ -53,6 +53,23 @@ class EnrolReply(Message):
     """The ledger entry that records the key."""
 
 
+class RevocationRequest(Message):
+    """Take a site's key back. Without a statement the hub alone refuses the key that the site has now."""
+
+    statement: WireObject | None = None
+    """A DSSE envelope of type ``application/vnd.foedus.site-key-revoked+json``, made by the site's partner: it is
+    booked, and the key that it names never returns."""
+
+
+class RevocationReply(Message):
+    """The key is refused from now on."""
+
+    site: SiteId
+    key: str
+    entry: int | None
+    """The ledger entry that records it; `None` without a statement."""
+
+
 class HelloRequest(Message):
     """An agent has started (or been restored) and asks for its epoch."""
 

@@ -179,6 +179,8 @@ class SiteView(Message):
     pledge_gpu_seconds: int
     pledge_period: str
     enrolled: bool
+    key: str | None = None
+    """The public key of its agent, where it is enrolled."""
     draining: bool
     seen: Time | None
     """When its agent last reported."""

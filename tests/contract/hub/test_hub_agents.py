@@ -1,13 +1,24 @@
 """What an agent may say, and what is refused."""
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from served import SCRIPT, Agent, Served, free
 
+from foedus.core.agreement.read import read
+from foedus.core.agreement.revocation import Revocation, make
+from foedus.core.base.errors import Conflict, NotFound
 from foedus.core.jobs.state import AttemptState
+from foedus.core.ledger.entry import Kind
+from foedus.core.ledger.verify import verify
 from foedus.keys import ed25519
+from foedus.wire.agents import RevocationReply
+
+SECOND_VERIFIER = Path(__file__).parents[1] / "ledger" / "second_verifier.py"
 
 
 @pytest.fixture(scope="module")
@@ -190,10 +201,44 @@ def test_the_books_for_sites(served: Served, agent: Agent):
 
 
 def test_a_code_is_good_once(served: Served):
-    agent = served.agent("baku")
     with served.http() as http:
         body = {"code": "used", "site": "baku", "vouch": {}}
         assert refusal(http.post("/agents/enrol", json=body))[:2] == (422, "bad-input")
-    with served.client("office") as client:
-        client.revoke_site("baku")
-    assert refusal(agent.post("/orders", {"wait_s": 0}))[:2] == (401, "not-authenticated")
+
+
+def test_a_key_is_taken_back(served: Served):
+    first = served.agent("baku")
+    with served.client("office") as office:
+        reply = office.revoke_site("baku")
+        assert reply == RevocationReply(site="baku", key=first.key.key, entry=None)
+        assert refusal(first.post("/orders", {"wait_s": 0}))[:2] == (401, "not-authenticated")
+        with pytest.raises(NotFound, match="site baku has no key"):
+            office.revoke_site("baku")
+    with served.http("office") as http:  # a body is not asked for
+        assert refusal(http.post("/agents/baku/revocation"))[:2] == (404, "not-found")
+
+
+def test_a_key_is_taken_back_for_good_and_the_books_say_so(served: Served, tmp_path):
+    agent = served.agent("baku")
+    partner = ed25519.load(served.laid_out.keys["azerbaijan"])
+    said = Revocation(alliance="caspian", site="baku", key=agent.key.key, reason="stolen")
+    with served.client("office") as office:
+        (shown,) = [site for site in office.sites() if site.id == "baku"]
+        assert (shown.enrolled, shown.key) == (True, agent.key.key)
+        reply = office.revoke_site("baku", make(partner, said).json(), key="once")
+        assert office.revoke_site("baku", make(partner, said).json(), key="once") == reply
+        assert (reply.site, reply.key, reply.entry) == ("baku", agent.key.key, office.ledger_head().seq)
+        with pytest.raises(Conflict, match=f"was revoked already, by ledger entry {reply.entry}"):
+            office.revoke_site("baku", make(partner, said).json())
+        assert refusal(agent.post("/orders", {"wait_s": 0}))[:2] == (401, "not-authenticated")
+        (shown,) = [site for site in office.sites() if site.id == "baku"]
+        assert (shown.enrolled, shown.key) == (False, None)
+    served.agent("baku")  # with another key
+    with served.http("office") as http:
+        export = http.get("/ledger/export").content
+    trusted = served.laid_out.agreement.read_bytes()
+    report = verify(export.splitlines(keepends=True), agreement=read(trusted), check=ed25519.verify)
+    assert (report.faults, report.kinds[Kind.SITE_KEY_REVOKED]) == ((), 1)
+    (tmp_path / "ledger").write_bytes(export)
+    command = [sys.executable, SECOND_VERIFIER, tmp_path / "ledger", served.laid_out.agreement]
+    assert subprocess.run(command, capture_output=True, check=False).stdout == b"sound\n"

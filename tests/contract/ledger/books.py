@@ -8,13 +8,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from foedus.core.agreement.model import Agreement
 from foedus.core.agreement.read import read
+from foedus.core.agreement.revocation import Revocation
 from foedus.core.agreement.vouch import Vouch
 from foedus.core.base.canon import JsonObject, canonical, sha256
 from foedus.core.base.dsse import Signature, sign
 from foedus.core.base.instant import Instant, iso, parse_iso
 from foedus.core.jobs.spec import Purpose
 from foedus.core.jobs.state import Outcome
-from foedus.core.ledger.bodies import agreement_body, allocation_body, project_body, revocation_body
+from foedus.core.ledger.bodies import agreement_body, allocation_body, project_body
 from foedus.core.ledger.booked import correction_body
 from foedus.core.ledger.chain import Head, Seal, append, head_of, sign_head
 from foedus.core.ledger.entry import Entry, Kind, sign_body
@@ -180,7 +181,8 @@ class Books:
         return self.book(Kind.SITE_KEY, body, signer)
 
     def revoke(self, site: str, key: str, signer: str) -> Entry:
-        return self.book(Kind.SITE_KEY_REVOKED, revocation_body("caspian", site, KEYS[key].key, "lost"), signer)
+        said = Revocation(alliance="caspian", site=site, key=KEYS[key].key, reason="lost")
+        return self.book(Kind.SITE_KEY_REVOKED, said.body(), signer)
 
     def use(self, usage: Usage, signer: str | None = None) -> Entry:
         return self.book(Kind.USAGE, usage_body(usage), signer or usage.site)

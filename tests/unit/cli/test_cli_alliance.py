@@ -7,10 +7,22 @@ import pytest
 from wire_hub import HOUR, NOW
 
 from foedus.cli.exits import Exit
-from foedus.wire.agents import CodeReply
-from foedus.wire.alliance import NewTokenView, ProjectList, ProjectView, SiteList, TokenList, UserList, UserView
+from foedus.core.agreement.revocation import Revocation, make
+from foedus.keys import ed25519
+from foedus.wire.agents import CodeReply, RevocationReply
+from foedus.wire.alliance import (
+    AgreementView,
+    NewTokenView,
+    ProjectList,
+    ProjectView,
+    SiteList,
+    TokenList,
+    UserList,
+    UserView,
+)
 from foedus.wire.ledger import BalanceView, SignedHead
 
+KEY = "ed25519:" + "a" * 64
 PROJECT = ProjectView(
     id="traffic",
     title="Traffic\x1b[2J",
@@ -172,9 +184,37 @@ def test_an_enrolment_code_is_alone_on_standard_output(foedus, hub):
 
 
 def test_a_sites_key_is_revoked(foedus, hub):
-    hub.routes["DELETE /agents/baku"] = httpx2.Response(204)
-    assert foedus("site", "revoke", "baku").exit_code == 0
-    assert hub.asked[-1].method == "DELETE"
+    hub.routes["POST /agents/baku/revocation"] = RevocationReply(site="baku", key=KEY, entry=None)
+    done = foedus("site", "revoke", "baku")
+    assert (done.exit_code, done.stdout) == (0, f"the hub takes nothing signed with {KEY} any more\n")
+    assert "a new code lets the same key enrol again" in done.stderr
+    assert hub.body() == {"statement": None}
+
+
+@pytest.mark.parametrize("given", [None, "ed25519:" + "b" * 64])
+def test_a_sites_key_is_revoked_for_good_with_its_partners_key(foedus, hub, tmp_path, given):
+    partner = ed25519.make()
+    ed25519.save(partner, tmp_path / "partner.key")
+    hub.routes["GET /sites"] = SiteList.model_validate({"sites": [{**SITE, "id": "jerusalem"}, {**SITE, "key": KEY}]})
+    hub.routes["GET /agreement"] = AgreementView(
+        id="caspian", version=1, digest="0" * 64, text="", signatures={}, entry=1
+    )
+    hub.routes["POST /agents/baku/revocation"] = RevocationReply(site="baku", key=given or KEY, entry=12)
+    options = ["--reason", "the machine was stolen", *(["--site-key", given] if given else [])]
+    done = foedus("site", "revoke", "baku", "--partner-key", str(tmp_path / "partner.key"), *options)
+    assert done.exit_code == 0, done.stderr
+    assert "ledger entry 12 says so, for good" in done.stderr
+    said = Revocation(alliance="caspian", site="baku", key=given or KEY, reason="the machine was stolen")
+    assert hub.body() == {"statement": make(partner, said).json()}
+
+
+def test_a_key_to_revoke_has_to_be_there(foedus, hub, tmp_path):
+    ed25519.save(ed25519.make(), tmp_path / "partner.key")
+    hub.routes["GET /sites"] = SiteList.model_validate({"sites": [SITE]})
+    done = foedus("site", "revoke", "baku", "--partner-key", str(tmp_path / "partner.key"))
+    assert (done.exit_code, "site baku has no key now" in done.stderr) == (Exit.NOT_FOUND, True)
+    done = foedus("site", "revoke", "baku", "--reason", "lost")
+    assert (done.exit_code, "--partner-key: is missing" in done.stderr) == (Exit.USAGE, True)
 
 
 def test_the_balance_is_shown_in_hours_and_written_in_seconds(foedus, hub, tmp_path):

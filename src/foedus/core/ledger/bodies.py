@@ -5,7 +5,7 @@ from typing import Final
 
 from foedus.core.base.canon import Json
 from foedus.core.base.errors import Fault
-from foedus.core.base.ids import AllianceId, ProjectId, SiteId
+from foedus.core.base.ids import AllianceId, ProjectId
 from foedus.core.ledger.entry import Kind
 from foedus.core.ledger.members import Check, a_text_file, digest, from_one, key, member_faults, name, text, time, whole
 
@@ -37,11 +37,6 @@ def body_faults(kind: Kind, body: Mapping[str, object]) -> list[Fault]:
 def agreement_body(file: str, file_digest: str) -> dict[str, Json]:
     """Return the body that books a version of the agreement: its file as text, and the SHA-256 of that."""
     return {"digest": file_digest, "text": file}
-
-
-def revocation_body(alliance: AllianceId, site: SiteId, site_key: str, reason: str) -> dict[str, Json]:
-    """Return what a partner signs to take the key of one of its sites back."""
-    return {"alliance": alliance, "key": site_key, "reason": reason, "site": site}
 
 
 def project_body(alliance: AllianceId, project: ProjectId, more: Mapping[str, Json]) -> dict[str, Json]:

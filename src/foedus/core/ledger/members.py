@@ -12,11 +12,9 @@ from foedus.core.base.canon import LARGEST
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import DIGEST, JOB_ID, KEY, NAME
 from foedus.core.base.instant import exact_instant
-from foedus.core.base.letters import has_unseen
+from foedus.core.base.letters import sentence_fault
 
 Check = Callable[[object], str | None]
-
-_LONGEST_TEXT = 500
 
 
 def an_object_at(path: str, found: object, remedy: str) -> Mapping[str, object]:
@@ -72,9 +70,7 @@ def key(value: object) -> str | None:
 
 def text(value: object) -> str | None:
     """Want a sentence: some text on one line."""
-    if isinstance(value, str) and 1 <= len(value) <= _LONGEST_TEXT and not has_unseen(value):
-        return None
-    return f"is not a line of 1 to {_LONGEST_TEXT} characters without controls"
+    return sentence_fault(value)
 
 
 def a_text_file(value: object) -> str | None:

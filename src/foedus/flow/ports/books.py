@@ -48,6 +48,10 @@ class Ledger(Protocol):
         """Return entries from number `start` on."""
         ...
 
+    def about_keys(self) -> Sequence[Entry]:
+        """Return the entries about sites' keys, in order: those that give one and those that revoke one."""
+        ...
+
     def stream(self, start: int = 1) -> Iterator[Entry]:
         """Iterate over all entries from `start`, in pages, without holding them all."""
         ...

@@ -21,7 +21,7 @@ from foedus.flow.logs import append_log
 from foedus.flow.orders import enrolled, hello, starts, stops
 from foedus.flow.ports import BROKER, Transaction, orders_topic
 from foedus.flow.report import report
-from foedus.hub.api.asking import LARGEST, REFUSALS, Asking, ThisHub, ThisWaker
+from foedus.hub.api.asking import LARGEST, REFUSALS, Asking, Key, ThisHub, ThisWaker, once
 from foedus.hub.api.files import BYTES, Piece
 from foedus.hub.wiring import Hub, Result
 from foedus.keys.http import EPOCH, SEQUENCE, verify_request
@@ -39,6 +39,8 @@ from foedus.wire.agents import (
     OrdersRequest,
     ReportReply,
     ReportRequest,
+    RevocationReply,
+    RevocationRequest,
 )
 from foedus.wire.alliance import AgreementView
 from foedus.wire.files import MissingReply, MissingRequest
@@ -73,10 +75,20 @@ def enrol_agent(hub: ThisHub, request: EnrolRequest) -> EnrolReply:
     )
 
 
-@router.delete("/agents/{site}", status_code=204)
-def revoke_agent(hub: ThisHub, caller: Asking, site: SiteId) -> None:
-    """Refuse a site's key from now on (office, or the site's operators)."""
-    hub.write(lambda tx: enrol.revoke(tx, caller, hub.agreement(tx), site))
+@router.post("/agents/{site}/revocation", response_model=RevocationReply)
+def revoke_agent(
+    hub: ThisHub, caller: Asking, site: SiteId, key: Key, request: RevocationRequest | None = None
+) -> Response:
+    """Refuse a site's key from now on (office, or the site's operators); with its partner's statement for good."""
+    asked, now = request or RevocationRequest(), hub.clock.now()
+    return once(
+        hub,
+        caller,
+        key,
+        asked=(f"POST /agents/{site}/revocation", asked),
+        act=lambda tx: enrol.revoke(tx, caller, hub.agreement(tx), site, asked.statement, verify=hub.verify, now=now),
+        status=200,
+    )
 
 
 async def _signed(hub: ThisHub, request: Request, site: SiteId) -> Signed:

@@ -41,6 +41,7 @@ def _view(site: Site, record: SiteRecord, here: dict[JobState, int], *, now: Ins
         pledge_gpu_seconds=site.pledge.amount,
         pledge_period=site.pledge.period,
         enrolled=record.key is not None,
+        key=record.key,
         draining=record.draining,
         seen=record.seen,
         reachable=record.seen is not None and seconds_between(record.seen, now) <= fresh,

@@ -253,6 +253,13 @@ def _books() -> None:
         sqlite_where=sa.text("kind = 'usage'"),
         postgresql_where=sa.text("kind = 'usage'"),
     )
+    op.create_index(
+        "ix_ledger_keys",
+        "ledger",
+        ["seq"],
+        sqlite_where=sa.text("kind IN ('site-key', 'site-key-revoked')"),
+        postgresql_where=sa.text("kind IN ('site-key', 'site-key-revoked')"),
+    )
     op.create_table(
         "ledger_head",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
