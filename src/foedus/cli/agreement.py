@@ -85,7 +85,7 @@ def show(
 @app.command()
 def sign(
     agreement: File,
-    partner: Annotated[str, typer.Option("--as", help="The partner who signs.")],
+    partner: Annotated[str, typer.Option("--as", metavar="PARTNER", help="The partner who signs.")],
     key: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The partner's private key file.")],
     previous: Previous = None,
     json: Json = False,
