@@ -1,0 +1,264 @@
+"""The stories that ``foedus why`` has to tell truly, each lived through on two real Slurm clusters."""
+
+import os
+import signal
+import time
+from contextlib import contextmanager
+
+import pytest
+from alliance_bed import alliance_on, told, wait_for
+
+from foedus.cli.trial.processes import foedus
+from foedus.core.base.errors import NotFound
+
+BAKU_POLICY = """
+@id("open")
+permit (principal, action == Action::"run", resource);
+@id("no-guest-pretraining")
+forbid (principal, action == Action::"run", resource)
+when { context.guest && context.purpose == "pretrain" };
+"""
+
+
+@pytest.fixture(scope="module")
+def alliance(slurm_bed):
+    hub = {"promise_s": "4", "rest_s": "20"}
+    with alliance_on(slurm_bed, "stories", hub_settings=hub, policies={"baku": BAKU_POLICY}) as running:
+        yield running
+
+
+def script(*lines, project="phishing-watch", purpose="finetune", gpus=1, time="00:05:00"):
+    head = ["#!/bin/bash", f"#SBATCH --gpus={gpus} --time={time}", f"#FOEDUS project={project} purpose={purpose}"]
+    return "\n".join([*head, *lines, ""])
+
+
+@contextmanager
+def full(alliance, user, project):
+    """Keep the home of a user full with jobs of their own."""
+    text = script("sleep 120", gpus=4, project=project)
+    with alliance.client(user) as client:
+        fillers = [client.submit(text).id for _ in range(3)]
+        try:
+            wait_for(lambda: all(job.state == "running" for job in client.status(fillers).jobs))
+            yield
+        finally:
+            client.cancel(fillers)
+            client.wait(fillers, timeout_s=60)
+
+
+def output(client, job):
+    return b"".join(chunk.data for chunk in client.logs(job)).decode()
+
+
+def booked(client, job):
+    return wait_for(lambda: all(one.entry for one in client.why(job).attempts if one.outcome) and client.why(job))
+
+
+def test_an_owner_job_runs_at_home_as_its_own_account(alliance, slurm_bed):
+    with alliance.client("dana") as dana:
+        job = dana.submit(script("id -un; echo $SLURM_JOB_PARTITION; pwd"))
+        (done,) = dana.wait([job.id], timeout_s=60)
+        output = b"".join(chunk.data for chunk in dana.logs(job.id)).decode().split()
+        story = booked(dana, job.id)
+
+    account = slurm_bed.clusters["jerusalem"].people["alice"]
+    assert (done.state, done.site, done.guest, done.exit_code) == ("completed", "jerusalem", False, 0)
+    assert output[:2] == [account, "owner"]
+    assert story.answer == "It ended at jerusalem, attempt 1: completed (exit code 0)."
+
+
+def test_a_job_becomes_a_guest_while_its_home_is_full(alliance, slurm_bed):
+    with alliance.client("dana") as dana, full(alliance, "dana", "phishing-watch"):
+        job = dana.submit(script("id -un; echo $SLURM_JOB_PARTITION"))
+        (done,) = dana.wait([job.id], timeout_s=60)
+        words = output(dana, job.id).split()
+        (bound,) = told(dana, job.id, "bound")
+
+    assert (done.state, done.site, done.guest) == ("completed", "baku", True)
+    assert words == [slurm_bed.clusters["baku"].people["guest"], "guest"]
+    assert bound.startswith("Bound to baku as a guest, attempt 1: it could start it at once; jerusalem: it has no room")
+
+
+def test_a_job_refused_by_a_clause_says_which(alliance):
+    text = script("true").replace("purpose=finetune", "purpose=finetune dataset=personal-register-2026")
+
+    with alliance.client("dana") as dana:
+        job = dana.submit(text)
+        story = dana.why(job.id)
+
+    assert job.state == "refused"
+    assert {reason.clause for reason in job.reasons} == {"personal-registers"}
+    assert story.attempts == []
+    assert "clause personal-registers: Registers of persons are never processed on shared machines." in (
+        story.story[-1].text
+    )
+
+
+def test_a_job_too_big_for_its_home_runs_at_the_other_site(alliance):
+    """Baku pledges 16 nodes with GPUs, jerusalem 32; as the clusters stand, only one of them has its partition open."""
+    with alliance.client("aysel") as aysel:
+        job = aysel.submit(script("sleep 1", project="form-reader").replace("--gpus=1", "--gpus-per-node=8 --nodes=1"))
+
+    assert [(one.site, one.code) for one in job.reasons] == [("baku", "too-large")]
+    assert job.sites == ["jerusalem"]
+    with alliance.client("aysel") as aysel:
+        assert aysel.why(job.id).answer == "It waits: jerusalem: the job is larger than what it has: guest."
+        assert aysel.cancel([job.id]).cancelled == [job.id]
+
+
+def test_a_job_that_a_sites_own_policy_refuses_runs_elsewhere_later(alliance):
+    """Jerusalem is full, and baku's own policy takes no guests that pretrain: the job waits for its home."""
+    with alliance.client("dana") as dana:
+        with full(alliance, "dana", "phishing-watch"):
+            job = dana.submit(script("echo done").replace("finetune", "pretrain"))
+            (returned,) = wait_for(lambda: told(dana, job.id, "returned"))
+            waits = dana.why(job.id)
+        (done,) = dana.wait([job.id], timeout_s=60)
+        story = booked(dana, job.id)
+
+    assert job.sites == ["jerusalem", "baku"]
+    assert "no-guest-pretraining" in returned
+    assert returned.startswith("Given back by baku (attempt 1): ")
+    assert returned.endswith("; it will not take this job later either")
+    assert (waits.job.state, waits.answer.partition(",")[0]) == ("pending", "It waits: jerusalem: it has no room now.")
+    assert (done.state, done.site, done.guest, done.attempt) == ("completed", "jerusalem", False, 2)
+    assert [(one.site, one.state, one.entry is None) for one in story.attempts] == [
+        ("baku", "returned", True),
+        ("jerusalem", "ended", False),
+    ]
+
+
+def test_output_arrives_while_the_job_runs(alliance):
+    with alliance.client("dana") as dana:
+        job = dana.submit(script("date +%s.%N", "sleep 15", "echo last"))
+        first = next(iter(dana.logs(job.id, follow=True)))
+        arrived = time.time()
+        shown = dana.get(job.id)
+        rest = b"".join(chunk.data for chunk in dana.logs(job.id, follow=True)).decode()
+
+    written = float(first.data.decode())
+    assert 0 <= arrived - written < 3
+    assert shown.state in {"bound", "starting", "running"}
+    assert rest == f"{first.data.decode()}last\n"
+
+
+def test_declared_outputs_come_back_whole(alliance, tmp_path):
+    lines = (
+        "mkdir -p results/deep; seq 1 200000 > results/numbers; printf 'salam' > results/deep/söz.txt",
+        "ln -s /etc/passwd results/link; echo no > kept-at-the-site; exit 5",
+    )
+    text = script(*lines).replace("purpose=finetune", "purpose=finetune output=results")
+    with alliance.client("dana") as dana:
+        job = dana.submit(text)
+        (done,) = dana.wait([job.id], timeout_s=60)
+        manifest = dana.fetch(job.id, tmp_path)
+
+    assert (done.state, done.exit_code) == ("failed", 5)
+    assert [file.path for file in manifest.files] == ["results/deep/söz.txt", "results/numbers"]
+    found = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {
+        "results/deep/söz.txt": "salam",
+        "results/numbers": "".join(f"{number}\n" for number in range(1, 200_001)),
+    }
+
+
+def test_a_running_job_is_cancelled_at_its_site(alliance, slurm_bed):
+    with alliance.client("dana") as dana:
+        job = dana.submit(script("echo begun; sleep 300", gpus=2))
+        wait_for(lambda: dana.get(job.id).state == "running")
+        reply = dana.cancel([job.id])
+        (done,) = dana.wait([job.id], timeout_s=60)
+        story = booked(dana, job.id)
+        words = output(dana, job.id)
+        asked = told(dana, job.id, "cancel-asked")
+
+    (attempt,) = story.attempts
+    assert reply.stopping == [job.id]
+    assert (done.state, attempt.outcome) == ("cancelled", "cancelled")
+    assert words.startswith("begun\n")
+    assert slurm_bed.state("jerusalem", attempt.native_id) == "CANCELLED"
+    assert len(asked) == 1
+
+
+def test_a_job_stuck_in_a_sites_own_queue_is_called_back_and_runs_elsewhere(alliance, slurm_bed):
+    """Somebody fills jerusalem by plain sbatch just before the agent hands over what the hub had room for."""
+    avi = slurm_bed.clusters["jerusalem"].people["avi"]
+    beside = "#!/bin/sh\n#SBATCH --nodes=3 --exclusive --time=5\nsleep 200\n"
+    agent = alliance.agents["jerusalem"].pid
+    with alliance.client("dana") as dana:
+        os.kill(agent, signal.SIGSTOP)
+        try:
+            filler = slurm_bed.sbatch("jerusalem", beside, account=avi)
+            slurm_bed.wait("jerusalem", filler, "RUNNING")
+            job = dana.submit(script("id -un"))
+            wait_for(lambda: dana.get(job.id).state == "bound")
+        finally:
+            os.kill(agent, signal.SIGCONT)
+        (done,) = dana.wait([job.id], timeout_s=90)
+        slurm_bed.run("jerusalem", "scancel", filler)
+        story = dana.why(job.id)
+        (recalled,) = told(dana, job.id, "recalled")
+
+    assert (done.state, done.site, done.guest, done.attempt) == ("completed", "baku", True, 2)
+    assert [(one.site, one.state) for one in story.attempts] == [("jerusalem", "returned"), ("baku", "ended")]
+    assert "jerusalem" in recalled
+    assert "baku" in recalled
+    stuck = story.attempts[0].native_id
+    assert slurm_bed.state("jerusalem", stuck) == "CANCELLED"
+    slurm_bed.wait("jerusalem", filler)
+
+
+def test_a_guest_that_owners_displace_runs_again_and_both_attempts_are_booked(alliance, slurm_bed):
+    with alliance.client("dana") as dana:
+        with full(alliance, "dana", "phishing-watch"):
+            guest = dana.submit(script("echo restart ${SLURM_RESTART_COUNT:-0}; sleep 8", gpus=4))
+            wait_for(lambda: dana.get(guest.id).state == "running")
+            time.sleep(1.5)
+            with full(alliance, "aysel", "form-reader"):
+                wait_for(lambda: told(dana, guest.id, "requeued"))
+            (done,) = dana.wait([guest.id], timeout_s=120)
+        story = booked(dana, guest.id)
+        words = [output_of(dana, guest.id, attempt) for attempt in (1, 2)]
+        records = usage_of(alliance, guest.id)
+
+    assert (done.state, done.site, done.guest, done.attempt) == ("completed", "baku", True, 2)
+    assert [(one.number, one.outcome) for one in story.attempts] == [(1, "preempted"), (2, "completed")]
+    assert len({one.native_id for one in story.attempts}) == 1
+    assert [(body["attempt"], body["outcome"]) for body in records] == [(1, "preempted"), (2, "completed")]
+    assert all(body["gpu_seconds"] == {"a100": 4 * body["elapsed"]} and body["elapsed"] >= 1 for body in records)
+    assert "restart 1\n" in words[1]
+
+
+def output_of(client, job, attempt):
+    try:
+        return b"".join(chunk.data for chunk in client.logs(job, attempt=attempt)).decode()
+    except NotFound:
+        return ""
+
+
+def usage_of(alliance, job):
+    """Return the ledger's usage records of a job, oldest first."""
+    with alliance.client("office") as office:
+        numbers = [one.entry for one in office.why(job).attempts]
+        found = {entry["seq"]: entry["body"] for entry in office.iter_ledger()}
+    return [found[number] for number in numbers]
+
+
+def test_a_drained_site_takes_nothing_until_it_resumes(alliance):
+    state = ("--state", str(alliance.folder / "jerusalem" / "state"))
+    with alliance.client("dana") as dana:
+        foedus("agent", "drain", *state)
+        try:
+            wait_for(lambda: next(one for one in dana.sites() if one.id == "jerusalem").draining)
+            away = dana.submit(script("true"))
+            (elsewhere,) = dana.wait([away.id], timeout_s=60)
+            (bound,) = told(dana, away.id, "bound")
+        finally:
+            foedus("agent", "resume", *state)
+        wait_for(lambda: not next(one for one in dana.sites() if one.id == "jerusalem").draining)
+        back = dana.submit(script("true"))
+        (home,) = dana.wait([back.id], timeout_s=60)
+
+    assert (elsewhere.state, elsewhere.site, elsewhere.guest) == ("completed", "baku", True)
+    assert bound.endswith("jerusalem: it takes no new jobs (drained by its operator)")
+    assert (home.state, home.site, home.guest) == ("completed", "jerusalem", False)
