@@ -119,3 +119,13 @@ def test_seals_are_kept_once_and_the_newest_is_shown(store: SqlStore):
             tx.ledger.seal(one)
     with store.read() as tx:
         assert tx.ledger.seals() == [record(BAKU, 1, "c"), record(JERUSALEM, 2, "b")]
+
+
+def test_entries_about_keys_are_found_among_the_others(store: SqlStore):
+    fill(store, 2)
+    about = {"alliance": ALLIANCE, "key": "ed25519:aa", "site": JERUSALEM}
+    with store.begin() as tx:
+        given = tx.ledger.append(Kind.SITE_KEY, about | {"not_before": "2026-11-23T08:00:00Z"}, [SIGNATURE], NOW)
+        tx.ledger.append(Kind.ALLOCATION, body(3), [], NOW)
+        revoked = tx.ledger.append(Kind.SITE_KEY_REVOKED, about | {"reason": "lost"}, [SIGNATURE], NOW)
+        assert tx.ledger.about_keys() == [given, revoked]
