@@ -71,7 +71,8 @@ class Agent:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        self.context.stopping.set()
+        # not here: this interrupts the main thread, which may hold the event's own lock at this moment
+        threading.Thread(target=self.context.stopping.set, name="stop").start()
 
     def _watch(self) -> None:
         context = self.context

@@ -18,6 +18,7 @@ from foedus.agent.settings import AgentSettings
 from foedus.agent.statuses import statuses
 from foedus.core.agreement.model import Agreement
 from foedus.core.base.dsse import Signer
+from foedus.core.base.errors import FoedusError, NotAuthenticated, Stale, Unreachable
 from foedus.core.base.ids import AllianceId, SiteId
 from foedus.core.base.instant import Clock
 from foedus.drivers.base import SiteDriver
@@ -103,6 +104,23 @@ class Context:
         """Say whether this process is handing it over."""
         with self._lock:
             return key in self._busy
+
+    @contextmanager
+    def apart(self, row: Row, doing: str) -> Generator[None]:
+        """Keep what goes wrong with one attempt from holding up all that come after it.
+
+        What concerns every attempt alike is raised: a hub that does not answer, or that refuses this agent.
+        """
+        try:
+            yield
+        except (Unreachable, Stale, NotAuthenticated):
+            raise
+        except FoedusError as error:
+            self.log.warning(
+                "failed with one job, and is tried again", doing=doing, job=row.order.job, error=str(error)
+            )
+        except Exception:
+            self.log.exception("a bug that one job brings out; it is tried again", doing=doing, job=row.order.job)
 
     def account(self, order: StartOrder) -> Account | NoAccount:
         """Find the local account of an order in the site's account map, as it is now."""

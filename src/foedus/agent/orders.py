@@ -1,6 +1,7 @@
 """Greets the hub, takes its orders into the journal, and adopts what the journal has lost."""
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 from foedus import __version__
 from foedus.agent import agreement as agreements
@@ -32,6 +33,8 @@ class Dispatcher:
     """One thread's work: the long poll."""
 
     context: Context
+    _fetching: threading.Lock = field(default_factory=threading.Lock)
+    """Held while the agreement is fetched: two threads that did so at once might put the older version last."""
 
     def step(self) -> float:
         """Ask once and do what the answer says."""
@@ -73,6 +76,10 @@ class Dispatcher:
 
     def refresh(self, version: int) -> None:
         """Fetch the agreement if the hub has that version or a newer one; accept it for its signatures alone."""
+        with self._fetching:
+            self._refresh(version)
+
+    def _refresh(self, version: int) -> None:
         context = self.context
         if context.agreement.version >= version:
             return

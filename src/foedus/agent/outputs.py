@@ -1,5 +1,6 @@
 """Sends the declared outputs of attempts that are over, piece by piece; a broken transfer goes on where it stopped."""
 
+import os
 from dataclasses import dataclass, field
 
 from foedus.agent import reconcile
@@ -32,7 +33,8 @@ class OutputSender:
             return _IDLE_S
         for row in self.context.journal.open_rows():
             if row.step is Step.ENDED and not row.sent and not reconcile.owes_records(row):
-                self._send(row)
+                with self.context.apart(row, "the sending of outputs"):
+                    self._send(row)
         return _IDLE_S
 
     def _send(self, row: Row) -> None:
@@ -78,8 +80,13 @@ def _note(row: Row, packed: Packed) -> str:
     absent = [pattern for pattern in row.order.spec.outputs if not any(picked(path, (pattern,)) for path in paths)]
     words = [f"no file matches the declared output {', '.join(absent)}"] if absent else []
     if packed.skipped:
-        words.append(f"not sent, being no regular files: {', '.join(packed.skipped[:5])}")
+        words.append(f"not sent, being no regular files: {', '.join(map(_readable, packed.skipped[:5]))}")
     return "; ".join(words)
+
+
+def _readable(path: str) -> str:
+    """Return a file's name as text that can be sent; bytes that are no UTF-8 are shown as such."""
+    return os.fsencode(path).decode("utf-8", errors="backslashreplace")
 
 
 def _sent(row: Row, outputs: Digest | None, note: str, now: Instant) -> Row:

@@ -207,6 +207,10 @@ def owes_records(row: Row) -> bool:
 def new_records(row: Row, records: Sequence[Record], now: Instant, rules: Rules) -> tuple[Record, ...]:
     """Pick the records to book now: those of restarts that are over and not booked.
 
+    Each restart is booked once, from the first reading of its record. A cluster may write over that record later, as
+    Slurm does when an operator queues an ended job again: what is in `runs` is neither booked nor told a second time,
+    and the run that follows is a restart of its own, under the next number.
+
     A record that the cluster owes for too long is replaced by an empty one, whose source says that no accounting
     stands behind it: the books stay whole, and nobody pays for what nobody measured.
     """

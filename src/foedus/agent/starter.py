@@ -87,8 +87,11 @@ class Starter:
                 continue
             if context.flags.draining:
                 context.change(row.key, lambda row: _give_back(row, _DRAINING))
-            else:
-                later = min(later, self._start(row))
+                continue
+            wait = _RETRY_S
+            with context.apart(row, "a start"):
+                wait = self._start(row)
+            later = min(later, wait)
         return later
 
     def _start(self, row: Row) -> float:

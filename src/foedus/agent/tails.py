@@ -96,10 +96,11 @@ class Tailer:
             turn = whose_turn(row)
             if turn is not None and not self._is_announced(row, turn.attempt):
                 continue
-            found = self._new(row, turn) if turn is not None else []
-            stretches += found
-            if not found and row.step is Step.ENDED and not reconcile.owes_records(row):
-                quiet.append(row)
+            with context.apart(row, "the reading of output"):
+                found = self._new(row, turn) if turn is not None else []
+                stretches += found
+                if not found and row.step is Step.ENDED and not reconcile.owes_records(row):
+                    quiet.append(row)
         for first in range(0, len(stretches), _AT_ONCE):
             self._send(stretches[first : first + _AT_ONCE])
         for row in quiet:

@@ -1,5 +1,6 @@
 """The agent's threads: each repeats one step, waits, is woken early, and outlives every failure but a fatal one."""
 
+import contextlib
 import random
 import threading
 from collections.abc import Callable
@@ -41,7 +42,9 @@ def run(loop: Loop, context: Context) -> None:
             context.trouble.pop(loop.name, None)
         except Exception as error:  # noqa: BLE001  # a bug in one part must not end the others
             failures += 1
-            wait = _failed(loop, context, error, failures)
+            wait = pause(failures, 1)
+            with contextlib.suppress(Exception):  # a log that cannot be written must not end it either
+                wait = _failed(loop, context, error, failures)
         if failures:
             context.stopping.wait(wait)
         else:

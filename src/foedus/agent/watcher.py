@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from foedus.agent import reconcile
 from foedus.agent.context import Context
-from foedus.core.base.errors import SiteTrouble
+from foedus.core.base.errors import SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import Marker
 from foedus.core.base.instant import Instant, after
 from foedus.drivers.base import Phase, Record, Sighting
@@ -42,15 +42,19 @@ class Watcher:
         context = self.context
         sightings = context.driver.look([reconcile.ref(context.alliance, row) for row in rows])
         for row in rows:
-            sighting = sightings[reconcile.marker(context.alliance, row)]
-            # the row may have moved on since the look: what was not handed over then tells nothing about it now
-            fresh = context.journal.row(*row.key)
-            if fresh is None or (fresh.step is not row.step and sighting.phase is Phase.UNKNOWN):
-                continue
-            self._note_streams(row, sighting)
-            if reconcile.seen(fresh, sighting, now, context.rules) != fresh:
-                changed = context.change(row.key, lambda row, shown=sighting: self._seen(row, shown, now))
-                self._tell(fresh, changed)
+            with context.apart(row, "a look"):
+                self._follow(row, sightings[reconcile.marker(context.alliance, row)], now)
+
+    def _follow(self, row: Row, sighting: Sighting, now: Instant) -> None:
+        context = self.context
+        # the row may have moved on since the look: what was not handed over then tells nothing about it now
+        fresh = context.journal.row(*row.key)
+        if fresh is None or (fresh.step is not row.step and sighting.phase is Phase.UNKNOWN):
+            return
+        self._note_streams(row, sighting)
+        if reconcile.seen(fresh, sighting, now, context.rules) != fresh:
+            changed = context.change(row.key, lambda row: self._seen(row, sighting, now))
+            self._tell(fresh, changed)
 
     def _seen(self, row: Row, sighting: Sighting, now: Instant) -> Row:
         return reconcile.seen(row, sighting, now, self.context.rules)
@@ -99,22 +103,27 @@ class Watcher:
             return
         found = self._usage(rows)
         for row in rows:
-            records = reconcile.new_records(row, found[reconcile.marker(context.alliance, row)], now, context.rules)
-            if not records:
-                continue
-            usages = [context.meter.item(row, record) for record in records]
-            changed = context.change(row.key, lambda row, new=records: self._booked(row, new, now), usages)
-            for record in records:
-                context.log.info(
-                    "booked",
-                    job=row.order.job,
-                    attempt=row.order.attempt + record.restart,
-                    outcome=record.outcome,
-                    elapsed=record.elapsed,
-                )
-            if changed is not None:
-                context.signals.logs.set()
-                context.signals.outputs.set()
+            with context.apart(row, "the booking"):
+                self._book(row, found[reconcile.marker(context.alliance, row)], now)
+
+    def _book(self, row: Row, found: Sequence[Record], now: Instant) -> None:
+        context = self.context
+        records = reconcile.new_records(row, found, now, context.rules)
+        if not records:
+            return
+        usages = [context.meter.item(row, record) for record in records]
+        changed = context.change(row.key, lambda row: self._booked(row, records, now), usages)
+        for record in records:
+            context.log.info(
+                "booked",
+                job=row.order.job,
+                attempt=row.order.attempt + record.restart,
+                outcome=record.outcome,
+                elapsed=record.elapsed,
+            )
+        if changed is not None:
+            context.signals.logs.set()
+            context.signals.outputs.set()
 
     def _usage(self, rows: Sequence[Row]) -> Mapping[Marker, tuple[Record, ...]]:
         context = self.context
@@ -138,7 +147,7 @@ class Watcher:
             context.log.info("told to stop", job=row.order.job, attempt=row.newest, why=row.stop)
             try:
                 context.driver.stop(reconcile.ref(context.alliance, row))
-            except SiteTrouble as error:
+            except (SiteTrouble, SchedulerRefused) as error:
                 context.log.warning(
                     "the cluster did not take the stop; again soon", job=row.order.job, error=str(error)
                 )

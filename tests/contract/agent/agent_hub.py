@@ -114,6 +114,8 @@ class ScriptedHub:
     logs: dict = field(default_factory=dict)
     truncated: set = field(default_factory=set)
     pieces: dict = field(default_factory=dict)
+    denied: set = field(default_factory=set)
+    """Pieces that are not for this site at the moment."""
     seals: list = field(default_factory=list)
     reports: list = field(default_factory=list)
     entries: list = field(default_factory=list)
@@ -376,6 +378,8 @@ class ScriptedHub:
                 assert sha256(body) == piece
                 self.pieces[piece] = body
                 return None
+            if piece in self.denied:
+                raise Refuse(403, "not-allowed", "the site has no job of this project")
             if piece not in self.pieces:
                 raise Refuse(404, "not-found", f"no piece {piece}")
             return self.pieces[piece]

@@ -137,6 +137,7 @@ def test_a_bundle_is_unpacked_and_outputs_come_back(hub, run, order, tmp_path):
 #FOEDUS --output=absent
 mkdir out
 ln -s /etc/passwd out/bad.txt
+: > "$(printf 'out/\\377.txt')"
 sed s/41/42/ data/x.txt > out/y.txt
 """
     hub.order(order("1", script, bundle=packed.manifest.digest))
@@ -150,6 +151,22 @@ sed s/41/42/ data/x.txt > out/y.txt
     assert {path.name: path.read_text() for path in (tmp_path / "back" / "out").iterdir()} == {"y.txt": "42\n"}
     assert "no file matches the declared output absent" in item.reason
     assert "out/bad.txt" in item.reason
+    assert r"out/\xff.txt" in item.reason
+
+
+def test_an_attempt_that_cannot_be_prepared_holds_up_no_other(hub, run, order, tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "x").write_text("x")
+    packed = pack(tmp_path / "here", ["."])
+    hub.pieces = {piece: read_piece(packed, piece) for piece in packed.pieces}
+    hub.denied = set(hub.pieces)
+    run()
+    hub.order(order("1", "cat x", bundle=packed.manifest.digest), order("2", "true"))
+
+    assert hub.wait_state("2", "ended").outcome is Outcome.COMPLETED
+    assert hub.state("1") is None
+    hub.denied = set()
+    assert hub.wait_state("1", "ended").outcome is Outcome.COMPLETED
 
 
 def test_a_bundle_that_is_not_there_sends_the_order_back(hub, run, order):

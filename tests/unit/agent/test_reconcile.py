@@ -315,3 +315,13 @@ def test_whatever_happens_each_restart_is_booked_once_and_nothing_known_starts_a
     if one.step is Step.RETURNED:
         assert booked == []
     assert (one.step in OVER) == (statuses(one) != () and statuses(one)[-1].state in {"ended", "returned"})
+
+
+def test_a_record_that_the_cluster_writes_over_later_is_booked_once(row, record, at):
+    first = reconcile.booked(row(step=Step.ENDED, native_id="n1", ended=at(10)), [record(0, "failed")])
+    again = see(see(first, at, 50, "pending", restarts=1), at, 60, "ended", restarts=1)
+
+    found = reconcile.new_records(again, [record(0, "requeued", 0), record(1)], at(60), RULES)
+
+    assert found == (record(1),)
+    assert reconcile.booked(again, found).runs[0] == first.runs[0]
