@@ -5,6 +5,7 @@ again. An option is therefore understood, passed on, taken over by Foedus, overr
 (`foedus.core.jobs.options`).
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -31,6 +32,7 @@ _LONGEST_WORDS = 256 * 1024
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _DEFAULT_NAME = "sbatch"
 _COMMAND_LINE = "command line"
+_LINE = re.compile(r"line (\d+)")
 
 
 def parse(
@@ -53,7 +55,7 @@ def parse(
     _check_size(script)
     faults = [*_script_faults(script), *_unfit("argument", enumerate(arguments, start=1))]
     if faults:
-        raise BadInput(*faults)
+        raise BadInput(*sorted(faults, key=_line_of))
     options, beside, own = _givens(script, overrides, faults)
     asked = Asked((*options, *beside), faults)
     _check_handling(asked, len(options))
@@ -71,7 +73,7 @@ def parse(
     _check_others(asked, script)
     faults = [*asked.faults, *said.faults, *given_beside.faults, *_unfit("variable", taken)]
     if faults:
-        raise BadInput(*faults)
+        raise BadInput(*sorted(faults, key=_line_of))
     return JobSpec(
         script=script,
         overrides=tuple(one.text for one in beside if _goes_along(one)),
@@ -134,6 +136,12 @@ def _script_faults(script: str) -> Iterable[Fault]:
             yield Fault(path=f"line {script.count(chr(10), 0, at) + 1}", fault=fault, remedy=remedy)
     if any("\ud800" <= char <= "\udfff" for char in script):
         yield Fault(path="script", fault="is not UTF-8 text", remedy="save it as UTF-8")
+
+
+def _line_of(fault: Fault) -> tuple[bool, int]:
+    """Order faults as the lines of the script; what lies in no line comes after all that do."""
+    found = _LINE.match(fault.path)
+    return found is None, int(found.group(1)) if found else 0
 
 
 def _unfit(kind: str, named: Iterable[tuple[object, str]]) -> Iterable[Fault]:

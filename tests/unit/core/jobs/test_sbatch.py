@@ -195,40 +195,22 @@ def test_options_without_end_are_refused_unread(body):
         parse(SH + body)
 
 
-def test_all_faults_come_at_once():
+def test_all_faults_come_at_once_line_by_line():
     script = (
         SH
         + "#SBATCH --partion=gpu --mem=lots\n#SBATCH -J 'a\n#SBATCH -t 1:2:3:4 --hold\n"
         + "#FOEDUS project=No! purpose=fun colour=red output=../x\n#SBATCH --chdir=../up\n#PBS -q x\n"
     )
     assert [str(fault) for fault in faults(script, "--partition=x", "--mem-per-cpu=1", "-w", "n1", "left")] == [
-        "line 3: a quotation mark ' is not closed; close it on the same line",
         "line 2: --partion is not an option of sbatch; did you mean --partition?",
-        "line 5: 'colour' is no key of #FOEDUS; use one of project, purpose, dataset, bundle, fetch, output",
-        "command line: 'left' is not an option; begin options with a dash; quote values with spaces",
-        "line 4: --hold: is refused: a held job would never be released; submit the job when it may run",
-        (
-            "command line: --partition: has no effect with Foedus: "
-            "the site has a partition for its owners' jobs and one for guests'; remove it"
-        ),
-        (
-            "command line: --nodelist: is refused: it names nodes of one site; "
-            "remove it, or submit with the site's own sbatch"
-        ),
-        (
-            "command line: --mem and --mem-per-cpu: sbatch takes only one of them, in script and command line "
-            "together; keep one of them"
-        ),
         "line 2: --mem: 'lots' is not a size of memory; write a whole number and K, M (default), G or T, as in 64G",
+        "line 3: a quotation mark ' is not closed; close it on the same line",
+        "line 4: --hold: is refused: a held job would never be released; submit the job when it may run",
         (
             "line 4: --time: '1:2:3:4' is not a time; write minutes, minutes:seconds, hours:minutes:seconds, "
             "days-hours, days-hours:minutes, days-hours:minutes:seconds, or UNLIMITED"
         ),
-        "line 6: --chdir: '../up' leads out of the job's folder; give a folder inside it, or an absolute path",
-        (
-            "line 7: #PBS lines ask for things in the words of another scheduler; "
-            "give --ignore-pbs to pass over them, or write them as #SBATCH lines"
-        ),
+        "line 5: 'colour' is no key of #FOEDUS; use one of project, purpose, dataset, bundle, fetch, output",
         (
             "line 5: --project: 'No!' is not a name; "
             "use 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning and ending with a letter or digit"
@@ -240,6 +222,24 @@ def test_all_faults_come_at_once():
         (
             "line 5: --fetch: '../x' does not stay in the job's folder; "
             "give patterns relative to it, without '..': results/*"
+        ),
+        "line 6: --chdir: '../up' leads out of the job's folder; give a folder inside it, or an absolute path",
+        (
+            "line 7: #PBS lines ask for things in the words of another scheduler; "
+            "give --ignore-pbs to pass over them, or write them as #SBATCH lines"
+        ),
+        "command line: 'left' is not an option; begin options with a dash; quote values with spaces",
+        (
+            "command line: --partition: has no effect with Foedus: "
+            "the site has a partition for its owners' jobs and one for guests'; remove it"
+        ),
+        (
+            "command line: --nodelist: is refused: it names nodes of one site; "
+            "remove it, or submit with the site's own sbatch"
+        ),
+        (
+            "command line: --mem and --mem-per-cpu: sbatch takes only one of them, in script and command line "
+            "together; keep one of them"
         ),
     ]
 
