@@ -7,6 +7,7 @@ from foedus.agent.folder import StateFolder
 from foedus.core.base.errors import NotFound
 from foedus.core.base.ids import JobId, SiteId
 from foedus.store.journal import Journal
+from foedus.store.journal_rows import Flags
 from foedus.wire.message import Message
 from foedus.wire.times import Time
 
@@ -51,13 +52,14 @@ _MOST = 1_000_000
 _FLAGS = ("draining", "severed")
 
 
-def set_flag(folder: StateFolder, name: str, *, on: bool) -> None:
-    """Tell the agent; it obeys within a second, or when it is started."""
+def set_flag(folder: StateFolder, name: str, *, on: bool) -> Flags:
+    """Tell the agent; it obeys within a second, or when it is started. Returns all that it is told now."""
     if name not in _FLAGS:
         raise ValueError(name)
     journal = _journal(folder)
     try:
         journal.write_note(name, "yes" if on else "")
+        return journal.flags()
     finally:
         journal.close()
 

@@ -100,31 +100,27 @@ def run(
 
 
 @app.command()
-def drain(state: State) -> None:
+def drain(state: State, json: Json = False) -> None:
     """Take nothing new: orders go back to the hub. Jobs that the cluster has go on."""
-    _set(state, "draining", on=True)
-    say("Draining: nothing new is taken.")
+    _set(state, "draining", "Draining: nothing new is taken.", on=True, json=json)
 
 
 @app.command()
-def resume(state: State) -> None:
+def resume(state: State, json: Json = False) -> None:
     """Take orders again after a drain."""
-    _set(state, "draining", on=False)
-    say("Taking orders again.")
+    _set(state, "draining", "Taking orders again.", on=False, json=json)
 
 
 @app.command()
-def sever(state: State) -> None:
+def sever(state: State, json: Json = False) -> None:
     """Cut the site off from the hub, at once and until `rejoin`. Running jobs go on, nothing new starts."""
-    _set(state, "severed", on=True)
-    say("Severed: not a word to the hub until `foedus agent rejoin`.")
+    _set(state, "severed", "Severed: not a word to the hub until `foedus agent rejoin`.", on=True, json=json)
 
 
 @app.command()
-def rejoin(state: State) -> None:
+def rejoin(state: State, json: Json = False) -> None:
     """Speak with the hub again after `sever`, and report everything that happened since."""
-    _set(state, "severed", on=False)
-    say("Rejoining.")
+    _set(state, "severed", "Rejoining.", on=False, json=json)
 
 
 @app.command()
@@ -158,10 +154,14 @@ def _lines(view: "DeskView") -> list[str]:
     return lines
 
 
-def _set(state: Path, flag: str, *, on: bool) -> None:
+def _set(state: Path, flag: str, words: str, *, on: bool, json: bool) -> None:
     from foedus.agent.desk import set_flag
 
-    set_flag(_folder(state), flag, on=on)
+    flags = set_flag(_folder(state), flag, on=on)
+    if json:
+        print_json(flags)
+    else:
+        say(words)
 
 
 def _folder(state: Path) -> "StateFolder":

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from foedus.cli.session import Json
+from foedus.cli.show import print_json
 from foedus.core.base.ids import PartnerId, UserId
 
 if TYPE_CHECKING:
@@ -20,11 +22,15 @@ DatabaseUrl = Annotated[
 
 
 @app.command()
-def key(config: Config = None, state: State = None) -> None:
+def key(config: Config = None, state: State = None, json: Json = False) -> None:
     """Show the hub's public key, to be written into the agreement; make the key if there is none."""
     from foedus.hub.begin import hub_key
 
-    typer.echo(hub_key(_settings(config, state=state)))
+    shown = hub_key(_settings(config, state=state))
+    if json:
+        print_json({"key": shown})
+    else:
+        typer.echo(shown)
 
 
 @app.command()
@@ -39,12 +45,17 @@ def init(
     state: State = None,
     database: DatabaseUrl = None,
     parsable: Annotated[bool, typer.Option("--parsable", help="Print the token alone.")] = False,
+    json: Json = False,
 ) -> None:
     """Put the agreement in force on a fresh database and make the office's account; its token is shown once."""
     from foedus.hub.begin import begin
 
     settings = _settings(config, state=state, database=database)
     begun = begin(settings, agreement, UserId(office), PartnerId(partner), key=key)
+    if json:
+        token = begun.token.model_dump(mode="json")
+        print_json({"alliance": begun.alliance, "version": begun.version, "token": token})
+        return
     if parsable:
         typer.echo(begun.token.token)
         return
@@ -71,14 +82,17 @@ def serve(
 
 
 @app.command()
-def migrate(config: Config = None, state: State = None, database: DatabaseUrl = None) -> None:
+def migrate(config: Config = None, state: State = None, database: DatabaseUrl = None, json: Json = False) -> None:
     """Bring the database's schema up to date."""
     from foedus.store.migrate import migrate as run
 
     settings = _settings(config, state=state, database=database)
     settings.state.mkdir(parents=True, exist_ok=True)
     done = run(settings.database_url)
-    typer.echo(f"Applied: {', '.join(done)}" if done else "The schema is up to date.")
+    if json:
+        print_json({"applied": list(done)})
+    else:
+        typer.echo(f"Applied: {', '.join(done)}" if done else "The schema is up to date.")
 
 
 def _settings(config: Path | None, **given: object) -> "HubSettings":

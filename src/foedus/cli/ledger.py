@@ -105,10 +105,19 @@ def convert(
     every: Annotated[
         bool, typer.Option("--every", help="Also the records that a later correction took the place of.")
     ] = False,
+    json: Json = False,
 ) -> None:
     """Write the usage records of a ledger as CSV, as Parquet, or in the OGF's Usage Record format 2.0 (XML)."""
     write_records(file, output, to, every=every)
-    note(f"wrote {output}")
+    written(output, to, as_json=json)
+
+
+def written(output: Path, form: StrEnum, *, as_json: bool) -> None:
+    """Say which file was written."""
+    if as_json:
+        print_json({"file": str(output), "format": str(form)})
+    else:
+        note(f"wrote {output}")
 
 
 def write_records(file: Path, output: Path, to: Format, *, every: bool = False) -> None:

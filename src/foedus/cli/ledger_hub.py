@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from foedus.cli.ledger import Format, app, write_records
+from foedus.cli.ledger import Format, app, write_records, written
 from foedus.cli.session import Json, session_of
-from foedus.cli.show import note, print_json, say, when
+from foedus.cli.show import print_json, say, when
 from foedus.core.base.errors import BadInput, Fault
 
 __all__ = ["app"]
@@ -39,14 +39,18 @@ def export(
     to: Annotated[
         Exported, typer.Option("--format", help="The book itself (jsonl), or its usage records.")
     ] = Exported.JSONL,
+    json: Json = False,
 ) -> None:
     """Export the hub's ledger: the book itself, for `foedus ledger verify`, or its usage records for other programs."""
     if to is Exported.PARQUET and output is None and sys.stdout.isatty():
         raise BadInput(Fault(path="--output", fault="is not given, and Parquet is no text", remedy="name a file"))
+    if json and output is None and to is not Exported.JSONL:
+        fault = f"is not given, and {to} on standard output is no JSON"
+        raise BadInput(Fault(path="--output", fault=fault, remedy="name a file, or leave --json out"))
     with session_of(ctx).client() as client, tempfile.TemporaryDirectory() as folder:
         if to is Exported.JSONL and output is not None:
             client.ledger_export(output)
-            note(f"wrote {output}")
+            written(output, to, as_json=json)
             return
         file = client.ledger_export(Path(folder) / "ledger.jsonl")
         if to is not Exported.JSONL:
@@ -55,7 +59,7 @@ def export(
             file = converted
         if output is not None:
             shutil.copyfile(file, output)
-            note(f"wrote {output}")
+            written(output, to, as_json=json)
             return
         with file.open("rb") as stream:
             shutil.copyfileobj(stream, typer.get_binary_stream("stdout"))

@@ -83,9 +83,12 @@ def test_flags_are_set_and_taken_back(enrolled, call, command, flag, words):
     assert call(command, "--state", enrolled.path).output.startswith(words)
     journal = Journal(enrolled.journal)
     assert getattr(journal.flags(), flag)
-    call({"drain": "resume", "sever": "rejoin"}[command], "--state", enrolled.path)
+    back = call({"drain": "resume", "sever": "rejoin"}[command], "--state", enrolled.path, "--json")
+    assert json.loads(back.output) == {"draining": False, "severed": False}
     assert not getattr(journal.flags(), flag)
     journal.close()
+    told = call(command, "--state", enrolled.path, "--json")
+    assert json.loads(told.output) == {"draining": False, "severed": False, flag: True}
 
 
 def test_status_shows_the_attempts_of_a_running_agent(hub, run, order, enrolled, call):

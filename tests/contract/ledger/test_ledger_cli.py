@@ -137,5 +137,6 @@ def test_convert_to_csv(run, tmp_path, more, count):
 
 @pytest.mark.parametrize(("kind", "begins"), [("parquet", b"PAR1"), ("xml", b"<?xml")])
 def test_convert_to_other_formats(run, tmp_path, kind, begins):
-    run("convert", "ledger.jsonl", "-o", "usage", "--to", kind)
+    told = run("convert", "ledger.jsonl", "-o", "usage", "--to", kind, "--json")
+    assert json.loads(told.stdout) == {"file": "usage", "format": kind}
     assert (tmp_path / "usage").read_bytes().startswith(begins)

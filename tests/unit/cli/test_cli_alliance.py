@@ -248,6 +248,14 @@ def test_the_book_is_exported_to_a_file_or_a_pipe(foedus, hub, tmp_path):
     assert foedus("ledger", "export").stdout_bytes == b'{"a":1}\n'
 
 
+def test_a_script_is_told_which_file_was_written(foedus, hub):
+    hub.routes["GET /ledger/export"] = httpx2.Response(200, content=b"")
+    done = foedus("ledger", "export", "--format", "csv", "-o", "usage.csv", "--json")
+    assert json.loads(done.stdout) == {"file": "usage.csv", "format": "csv"}
+    refused = foedus("ledger", "export", "--format", "csv", "--json")
+    assert [fault["path"] for fault in json.loads(refused.stdout)["faults"]] == ["--output"]
+
+
 @pytest.mark.parametrize(("to", "begins"), [("csv", b"entry,booked,"), ("ogf-ur", b"<?xml"), ("parquet", b"PAR1")])
 def test_usage_records_are_exported_for_other_programs(foedus, hub, to, begins):
     hub.routes["GET /ledger/export"] = httpx2.Response(200, content=b"")
