@@ -1,0 +1,217 @@
+"""Says what went wrong in a run, from four sources that know nothing of each other.
+
+What users were told (accepted submissions), what the hub says (jobs and attempts), what the machines did (markers that
+the jobs themselves wrote, the clusters' own accounting), and what the books say (usage entries of the ledger).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+ENDED = frozenset({"completed", "failed", "timeout", "cancelled", "node-fail", "refused", "out-of-memory"})
+RAN_AGAIN = frozenset({"requeued", "preempted", "node-fail"})
+"""Outcomes after which a job may rightly begin once more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A submission that the hub has answered."""
+
+    tag: str
+    job: str
+    expected: frozenset[str] = frozenset({"completed"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the hub says of one attempt."""
+
+    number: int
+    site: str
+    state: str
+    outcome: str | None
+    entry: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtHub:
+    """What the hub says of one job."""
+
+    job: str
+    tag: str
+    state: str
+    attempts: tuple[Told, ...]
+    story: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    """A job began: what its own first line wrote. ``again`` if that attempt had begun before."""
+
+    tag: str
+    attempt: int
+    native: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run in a cluster's own accounting."""
+
+    site: str
+    job: str
+    order: int
+    """The attempt that was handed over; the restarts of its native job are the attempts that follow it."""
+    native: str
+    started: bool
+    gpu_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """One usage entry."""
+
+    site: str
+    job: str
+    attempt: int
+    native: str
+    gpu_seconds: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Verdict:
+    """What is wrong, job by job."""
+
+    lost: dict[str, list[str]] = field(default_factory=dict)
+    doubled: dict[str, list[str]] = field(default_factory=dict)
+    misbooked: dict[str, list[str]] = field(default_factory=dict)
+    stuck: dict[str, list[str]] = field(default_factory=dict)
+    trails: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def line(self) -> str:
+        kinds = ("lost", "doubled", "misbooked", "stuck")
+        return " ".join(f"{kind} {len(getattr(self, kind))}" for kind in kinds)
+
+    def __str__(self) -> str:
+        lines = [self.line]
+        for kind in ("lost", "doubled", "misbooked", "stuck"):
+            for job, faults in sorted(getattr(self, kind).items()):
+                lines += [f"{kind}: job {job}: {'; '.join(faults)}", *(f"    {one}" for one in self.trails[job])]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """All that is known of a run."""
+
+    accepted: Sequence[Accepted]
+    hub: Sequence[AtHub]
+    markers: Sequence[Marker]
+    runs: Sequence[Run]
+    booked: Sequence[Booked]
+
+
+def check(sources: Sources) -> Verdict:
+    """Compare the sources with each other."""
+    verdict = Verdict()
+    at_hub = {job.job: job for job in sources.hub}
+    for one in sources.accepted:
+        job = at_hub.get(one.job)
+        if job is None:
+            verdict.lost.setdefault(one.job, []).append("the hub has accepted it and does not know it")
+        else:
+            _fate(verdict, one, job, [marker for marker in sources.markers if marker.tag == one.tag])
+    _submissions(verdict, sources)
+    _starts(verdict, sources, at_hub)
+    _books(verdict, sources, at_hub)
+    for job in {**verdict.lost, **verdict.doubled, **verdict.misbooked, **verdict.stuck}:
+        verdict.trails[job] = _trail(sources, at_hub.get(job), job)
+    return verdict
+
+
+def _fate(verdict: Verdict, one: Accepted, job: AtHub, markers: Sequence[Marker]) -> None:
+    if job.state not in ENDED:
+        verdict.stuck.setdefault(job.job, []).append(f"is {job.state}")
+        return
+    if job.state not in one.expected:
+        verdict.lost.setdefault(job.job, []).append(f"ended as {job.state}")
+    if job.state == "completed" and not markers:
+        verdict.lost.setdefault(job.job, []).append("is said to be completed and never began")
+
+
+def _submissions(verdict: Verdict, sources: Sources) -> None:
+    """One submission is one job."""
+    accepted = {one.tag: one.job for one in sources.accepted}
+    for job in sources.hub:
+        if accepted.get(job.tag, job.job) != job.job:
+            verdict.doubled.setdefault(job.job, []).append(f"is a second job of the submission {job.tag}")
+
+
+def _starts(verdict: Verdict, sources: Sources, at_hub: dict[str, AtHub]) -> None:
+    """One attempt begins once, as one native job; a job begins again only after an end that allows it."""
+    jobs = {job.tag: job for job in sources.hub}
+    for marker in sources.markers:
+        if marker.again:
+            found = jobs.get(marker.tag)
+            name = found.job if found else marker.tag
+            verdict.doubled.setdefault(name, []).append(f"attempt {marker.attempt} began twice ({marker.native})")
+    natives: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
+    for run in sources.runs:
+        natives[run.job, run.order].add(f"{run.native} at {run.site}")
+    for (job, order), found in natives.items():
+        if len(found) > 1:
+            words = ", ".join(sorted(found))
+            verdict.doubled.setdefault(job, []).append(f"attempt {order} was handed over more than once: {words}")
+    for tag, job in jobs.items():
+        began = {marker.attempt for marker in sources.markers if marker.tag == tag}
+        outcomes = {attempt.number: attempt for attempt in job.attempts}
+        for attempt in sorted(began)[:-1]:
+            told = outcomes.get(attempt)
+            if told is None or not (told.outcome in RAN_AGAIN or told.state == "returned"):
+                words = f"began again after attempt {attempt}, which is {told.outcome if told else 'unknown'}"
+                verdict.doubled.setdefault(job.job, []).append(words)
+
+
+def _books(verdict: Verdict, sources: Sources, at_hub: dict[str, AtHub]) -> None:
+    """One entry for each run, with its figures; no entry without a run."""
+    runs: defaultdict[tuple[str, int], list[Run]] = defaultdict(list)
+    for run in sources.runs:
+        runs[run.job, run.order].append(run)
+    expected = {
+        (job, order + restart): run for (job, order), found in runs.items() for restart, run in enumerate(found)
+    }
+    entries = Counter((entry.job, entry.attempt) for entry in sources.booked)
+    for (job, attempt), count in entries.items():
+        if count > 1:
+            verdict.misbooked.setdefault(job, []).append(f"attempt {attempt} is booked {count} times")
+    by_attempt = {(entry.job, entry.attempt): entry for entry in sources.booked}
+    for key in sorted(set(expected) | set(by_attempt)):
+        run, entry = expected.get(key), by_attempt.get(key)
+        if key[0] not in at_hub:
+            continue
+        words = _unequal(run, entry)
+        if words:
+            verdict.misbooked.setdefault(key[0], []).append(f"attempt {key[1]} {words}")
+
+
+def _unequal(run: Run | None, entry: Booked | None) -> str:
+    if entry is None:
+        return "ran and is not booked"
+    if run is None:
+        return f"is booked with {entry.gpu_seconds} GPU-seconds and is in no accounting"
+    if (run.site, run.native, run.gpu_seconds) != (entry.site, entry.native, entry.gpu_seconds):
+        return f"is booked as {entry}, and the accounting has {run}"
+    return ""
+
+
+def _trail(sources: Sources, job: AtHub | None, name: str) -> list[str]:
+    tag = job.tag if job else next((one.tag for one in sources.accepted if one.job == name), "")
+    parts: list[Iterable[object]] = [
+        job.story if job else (),
+        job.attempts if job else (),
+        (marker for marker in sources.markers if marker.tag == tag),
+        (run for run in sources.runs if run.job == name),
+        (entry for entry in sources.booked if entry.job == name),
+    ]
+    return [str(one) for part in parts for one in part]

@@ -1,0 +1,68 @@
+"""The checker finds each kind of wrong, and nothing in a sound run."""
+
+from dataclasses import replace
+
+import pytest
+
+from chaos.checker import Accepted, AtHub, Booked, Marker, Run, Sources, Told, check
+
+TOLD = Told(number=1, site="baku", state="ended", outcome="completed", entry=4)
+RUN = Run(site="baku", job="7", order=1, native="31", started=True, gpu_seconds=6)
+ENTRY = Booked(site="baku", job="7", attempt=1, native="31", gpu_seconds=6)
+BEGAN = Marker(tag="a", attempt=1, native="31")
+SOUND = Sources(
+    accepted=[Accepted(tag="a", job="7")],
+    hub=[AtHub(job="7", tag="a", state="completed", attempts=(TOLD,))],
+    markers=[BEGAN],
+    runs=[RUN],
+    booked=[ENTRY],
+)
+
+
+def job(**changes):
+    return [replace(SOUND.hub[0], **changes)]
+
+
+def test_a_sound_run_is_sound():
+    assert check(SOUND).line == "lost 0 doubled 0 misbooked 0 stuck 0"
+
+
+def test_a_job_that_was_queued_again_is_sound():
+    first = replace(TOLD, outcome="requeued")
+    second = replace(TOLD, number=2)
+    again = replace(
+        SOUND,
+        hub=job(attempts=(first, second)),
+        markers=[BEGAN, replace(BEGAN, attempt=2)],
+        runs=[RUN, replace(RUN, gpu_seconds=9)],
+        booked=[ENTRY, replace(ENTRY, attempt=2, gpu_seconds=9)],
+    )
+    assert check(again).line == "lost 0 doubled 0 misbooked 0 stuck 0"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"hub": [], "runs": [], "booked": []}, "lost 1 doubled 0 misbooked 0 stuck 0"),
+        ({"markers": []}, "lost 1 doubled 0 misbooked 0 stuck 0"),
+        ({"hub": job(state="node-fail")}, "lost 1 doubled 0 misbooked 0 stuck 0"),
+        ({"hub": job(state="running")}, "lost 0 doubled 0 misbooked 0 stuck 1"),
+        ({"markers": [BEGAN, replace(BEGAN, again=True)]}, "lost 0 doubled 1 misbooked 0 stuck 0"),
+        ({"markers": [BEGAN, replace(BEGAN, attempt=2)]}, "lost 0 doubled 1 misbooked 0 stuck 0"),
+        ({"hub": [*SOUND.hub, *job(job="8")]}, "lost 0 doubled 1 misbooked 0 stuck 0"),
+        ({"runs": [RUN, replace(RUN, native="32")]}, "lost 0 doubled 1 misbooked 1 stuck 0"),
+        ({"booked": []}, "lost 0 doubled 0 misbooked 1 stuck 0"),
+        ({"booked": [ENTRY, ENTRY]}, "lost 0 doubled 0 misbooked 1 stuck 0"),
+        ({"runs": []}, "lost 0 doubled 0 misbooked 1 stuck 0"),
+        ({"runs": [replace(RUN, gpu_seconds=7)]}, "lost 0 doubled 0 misbooked 1 stuck 0"),
+    ],
+    ids=[
+        "forgotten", "never began", "lost by the site", "stuck", "an attempt began twice", "began again after its end",
+        "one submission, two jobs", "handed over twice", "not booked", "booked twice", "booked and never ran", "amount",
+    ],
+)  # fmt: skip
+def test_each_wrong_is_found(changes, line):
+    verdict = check(replace(SOUND, **changes))
+
+    assert verdict.line == line
+    assert "job 7" in str(verdict) or "job 8" in str(verdict)
