@@ -13,6 +13,9 @@ CLOCK_SLACK_S = 120
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _SPELLING = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.(?!000)[0-9]{3})?Z")
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 class Clock(Protocol):
@@ -50,10 +53,14 @@ def iso(instant: Instant) -> str:
 
 
 def parse_iso(text: str) -> Instant:
-    """Read RFC 3339; raises `ValueError` for anything else, and for a time without an offset."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text!r} has no offset from UTC; write it like 2026-11-23T08:00:00Z")
+    """Read RFC 3339; raises `ValueError` for anything else.
+
+    The other spellings of ISO 8601 (dates by week, no colons, an offset with seconds) are refused, and so is a time
+    without an offset, or in the midst of a leap second. What is finer than a millisecond is cut off.
+    """
+    if not _RFC_3339.fullmatch(text):
+        raise ValueError(f"{text!r} is no time with its offset from UTC; write it like 2026-11-23T08:00:00Z")
+    moment = datetime.fromisoformat(text.upper())
     return Instant((moment - _EPOCH) // _MILLISECOND)
 
 
