@@ -165,13 +165,23 @@ def test_an_agreement_needs_everybody():
 
 
 def test_an_agreement_follows_from_the_one_before():
+    other = sha256(b"other")
     books = Books()
     books.agree()
-    books.agree(agreement_file(3, sha256(b"other")))
-    assert faults(books) == said(
-        (3, "version 3 of the agreement follows version 1"),
-        (3, "version 3 of the agreement does not name the digest of the one before it"),
-    )
+    books.agree(agreement_file(3, other))
+    assert faults(books) == said((3, "the agreement's version: version 3 does not follow version 1, which is in force"))
+    books = Books()
+    books.agree()
+    books.agree(agreement_file(2, other))
+    words = f"the agreement's previous: names {other}, but version 1 in force has {TRUSTED.digest}"
+    assert faults(books) == said((3, words))
+
+
+def test_the_first_agreement_is_version_1():
+    books = Books()
+    books.agree(agreement_file(2, TRUSTED.digest))
+    found = faults(books, agreement=read(agreement_file(2, TRUSTED.digest).encode()))
+    assert found == said((2, "the agreement's version: version 2 cannot be the first that comes into force"))
 
 
 def test_another_agreement_than_the_one_given():

@@ -22,7 +22,7 @@ def refusals(
     come from `foedus.core.agreement.signatures.findings`, ``clause_faults`` from the policy engine's strict check.
     """
     faults = list(term_faults(candidate, now))
-    if current is not None and current.digest != candidate.digest:
+    if current is None or current.digest != candidate.digest:
         faults.extend(succeeds(current, candidate))
     faults.extend(finding.fault for finding in signatures if finding.fault is not None)
     faults.extend(clause_faults)

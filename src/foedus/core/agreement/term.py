@@ -25,9 +25,14 @@ def term_faults(agreement: Agreement, now: Instant) -> tuple[Fault, ...]:
     return ()
 
 
-def succeeds(old: Agreement, new: Agreement) -> tuple[Fault, ...]:
-    """Tell why `new` is not the next version of `old`; empty if it is."""
+def succeeds(old: Agreement | None, new: Agreement) -> tuple[Fault, ...]:
+    """Tell why `new` is not the next version of `old`, or not a first one where there is none; empty if it is."""
     faults: list[Fault] = []
+    if old is None:
+        if new.version != 1:
+            fault = f"version {new.version} cannot be the first that comes into force"
+            faults.append(Fault(path="version", fault=fault, remedy="bring version 1 into force first"))
+        return tuple(faults)
     if new.id != old.id:
         fault = f"{new.id!r} is another alliance than {old.id!r}"
         faults.append(Fault(path="id", fault=fault, remedy="an amendment keeps the id"))

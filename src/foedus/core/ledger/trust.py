@@ -10,6 +10,7 @@ from typing import cast
 from foedus.core.agreement.model import Agreement
 from foedus.core.agreement.read import read
 from foedus.core.agreement.signatures import needed
+from foedus.core.agreement.term import succeeds
 from foedus.core.base.canon import sha256
 from foedus.core.base.errors import BadInput, TooLarge
 from foedus.core.base.ids import PartnerId, SiteId
@@ -93,7 +94,7 @@ class Trust:
             return [f"the agreement is unsound: {fault.path} {fault.fault}" for fault in error.faults]
         except TooLarge as error:
             return [f"the agreement is unsound: {error}"]
-        faults = _succession(self._newest, agreement)
+        faults = [f"the agreement's {fault.path}: {fault.fault}" for fault in succeeds(self._newest, agreement)]
         faults.extend(
             f"{partner} did not sign version {agreement.version} of the agreement with {key}"
             for partner, key in needed(agreement, self._newest)
@@ -162,13 +163,3 @@ def _alliance(found: str, agreement: Agreement) -> list[str]:
 def _key_of(agreement: Agreement, partner_id: PartnerId) -> str | None:
     partner = agreement.partner(partner_id)
     return partner.key if partner else None
-
-
-def _succession(before: Agreement | None, after: Agreement) -> list[str]:
-    version, digest = (before.version, before.digest) if before else (0, None)
-    faults: list[str] = []
-    if after.version != version + 1:
-        faults.append(f"version {after.version} of the agreement follows version {version}")
-    if after.previous != digest:
-        faults.append(f"version {after.version} of the agreement does not name the digest of the one before it")
-    return faults

@@ -48,3 +48,9 @@ def test_the_next_version_follows(agreement):
 def test_what_does_not_follow(agreement, changes, paths):
     following = replace(agreement, **({"version": 2, "previous": agreement.digest, "digest": "b" * 64} | changes))
     assert [fault.path for fault in succeeds(agreement, following)] == paths
+
+
+def test_the_first_in_force_is_version_1(agreement):
+    assert succeeds(None, agreement) == ()
+    later = replace(agreement, version=2, previous="b" * 64)
+    assert [fault.path for fault in succeeds(None, later)] == ["version"]
