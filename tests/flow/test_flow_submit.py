@@ -103,7 +103,7 @@ def test_refused_by_a_clause_is_kept_with_its_story(alliance: Alliance):
     )
     job = alliance.job("1")
     assert (job.state, job.sites, job.reserved, job.ended) == (JobState.REFUSED, (), 0, alliance.now)
-    assert job.reason == f"jerusalem: {text}; {remedy}"
+    assert job.reason == f"jerusalem: {text.removesuffix('.')}; {remedy}"
     assert alliance.budget() == (GRANTED, 0, 0)
     kind, data = alliance.story("1")[1]
     assert kind == "refused"

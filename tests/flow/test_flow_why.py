@@ -66,7 +66,28 @@ def test_refused_by_a_clause_in_the_readers_language(alliance: Alliance):
     german = "clause declared-purpose: Ein Auftrag, der GPUs nutzt, nennt seinen Zweck."
     assert told(alliance, language="de-AT")[1] == f"Refused: jerusalem, baku: {german}"
     assert told(alliance, language="fr")[1] == f"Refused: jerusalem, baku: {english}"
-    assert story_of(alliance).answer.startswith("It was refused: jerusalem: clause declared-purpose forbids it")
+    remedy = "Change what the clause speaks of, or take it up with the alliance's office."
+    assert story_of(alliance).answer == (
+        "It was refused: jerusalem, baku: clause declared-purpose forbids it: "
+        f"A job that uses GPUs declares its purpose. {remedy}"
+    )
+    assert story_of(alliance, language="de").answer == (
+        "It was refused: jerusalem, baku: clause declared-purpose forbids it: "
+        f"Ein Auftrag, der GPUs nutzt, nennt seinen Zweck. {remedy}"
+    )
+
+
+def test_a_refusal_names_all_its_reasons_and_each_remedy_once(alliance: Alliance):
+    alliance.submit(
+        "aysel", script(gpus=8, time="20:00:00", project="metro", purpose=None, more=["--gpus-per-node=8", "--nodes=1"])
+    )
+    assert story_of(alliance, user="aysel").answer == (
+        "It was refused: baku, jerusalem: clause declared-purpose forbids it: "
+        "A job that uses GPUs declares its purpose; baku: pool gpu: needs 8 GPUs on a node, has 4; "
+        "pool cpu: needs 8 GPUs on a node, has none. "
+        "Change what the clause speaks of, or take it up with the alliance's office. "
+        "Ask for less on a node or for fewer nodes."
+    )
 
 
 def test_refused_by_local_policy_and_placed_elsewhere(alliance: Alliance):

@@ -1,6 +1,6 @@
 """Why: the story of a job, told from what the stages left behind and from where it stands now."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from foedus.core.agreement.model import Agreement, in_language
@@ -32,18 +32,20 @@ def why(
     """Tell the story of a job or task; of an array as a whole what all its tasks have in common."""
     found = visible_whole(tx, caller, name)
     sites = reach(tx, rules.fresh, now)
-    story = [_line(line, agreement, language) for line in tx.jobs.story(name)]
+    told = tx.jobs.story(name)
+    story = [_line(line, agreement, language) for line in told]
     if isinstance(found, Array):
         view = one(tx, caller, name, sites)
         example = array_task(found.id, found.lowest)
-        answer = f"It is an array of {found.count} tasks: {view.reason}. See `foedus why {example}` for one of them."
+        reason = view.reason.rstrip(".")
+        answer = f"It is an array of {found.count} tasks: {reason}. See `foedus why {example}` for one of them."
         return WhyView(job=view, attempts=[], story=story, answer=answer)
     considered = _considered(tx, found, agreement, rules, now)
     return WhyView(
         job=job_view(found, sites),
         attempts=[attempt_view(attempt) for attempt in tx.attempts.of(name)],
         story=story,
-        answer=_answer(found, considered),
+        answer=_refusal(told, agreement, language) or _answer(found, considered),
     )
 
 
@@ -63,12 +65,22 @@ def _answer(job: Job, considered: tuple[Considered, ...]) -> str:
         JobState.BOUND: f"It was given to {at}; its agent has not confirmed yet.",
         JobState.STARTING: f"It waits in the queue of {at}: {job.reason}.",
         JobState.RUNNING: f"It runs at {at}, attempt {job.attempt}.",
-        JobState.REFUSED: f"It was refused: {job.reason}.",
+        JobState.REFUSED: f"It was refused: {job.reason.rstrip('.')}.",
     }
     if job.site is None and job.state is JobState.CANCELLED:
         return f"It was cancelled: {job.reason}."
     code = "" if job.exit_code is None else f" (exit code {job.exit_code})"
     return words.get(job.state, f"It ended at {at}, attempt {job.attempt}: {job.state}{code}.")
+
+
+def _refusal(story: Sequence[Story], agreement: Agreement, language: str) -> str:
+    """Say what an admission that ended in a refusal found, and what to do about it; nothing if there was none."""
+    refused = next((line.data for line in story if line.kind is StoryKind.REFUSED and line.data.get("reasons")), None)
+    if refused is None:
+        return ""
+    faults = "; ".join(words.rstrip(".") for words in _reasons(refused, "reasons", agreement, language, " forbids it"))
+    remedies = dict.fromkeys(str(reason["remedy"]) for reason in _objects(refused, "reasons"))
+    return " ".join((f"It was refused: {faults}.", *(f"{one[:1].upper()}{one[1:].rstrip('.')}." for one in remedies)))
 
 
 def _waits(considered: tuple[Considered, ...]) -> str:
@@ -104,12 +116,12 @@ def _refused(data: _Data, agreement: Agreement, language: str) -> str:
     return "Refused: " + ("; ".join(reasons) or str(data.get("reason", "")))
 
 
-def _reasons(data: _Data, key: str, agreement: Agreement, language: str) -> list[str]:
+def _reasons(data: _Data, key: str, agreement: Agreement, language: str, does: str = "") -> list[str]:
     """Say each reason once, with all the sites that gave it."""
     sites: dict[str, list[str]] = {}
     for reason in _objects(data, key):
         clause = agreement.clause(ClauseId(str(reason["clause"]))) if reason.get("clause") else None
-        words = f"clause {clause.id}: {in_language(clause.text, language)}" if clause else str(reason["text"])
+        words = f"clause {clause.id}{does}: {in_language(clause.text, language)}" if clause else str(reason["text"])
         sites.setdefault(words, []).extend([str(reason["site"])] if reason.get("site") else [])
     return [f"{', '.join(where)}: {words}" if where else words for words, where in sites.items()]
 

@@ -54,7 +54,7 @@ class Reason:
 
     def __str__(self) -> str:
         place = f"{self.site}: " if self.site else ""
-        return f"{place}{self.text}; {self.remedy}"
+        return f"{place}{self.text.rstrip('.')}; {self.remedy}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
