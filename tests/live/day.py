@@ -11,8 +11,10 @@ from alliance_bed import wait_for
 from slurm_bed import SlurmBed
 
 from foedus.cli.trial.alliance import Alliance
+from foedus.client import Client
 from foedus.wire.jobs import JobView, Submission
 
+_SHORT = 60
 PEOPLE = {"dana": "phishing-watch", "noam": "phishing-watch", "aysel": "form-reader", "kamran": "form-reader"}
 OWNERS = {"jerusalem": "noam", "baku": "aysel"}
 SHAPES = (
@@ -87,7 +89,7 @@ class Day:
     def running(self, site: str) -> list[JobView]:
         """Return what the hub shows as running at a site, in an order of chance."""
         with self.alliance.client("office") as office:
-            found = [job for job in office.iter() if job.state == "running" and job.site == site]
+            found = [job for job in self._ordinary(office) if job.state == "running" and job.site == site]
         self.chance.shuffle(found)
         return found
 
@@ -121,7 +123,7 @@ class Day:
     def cancel_waiting(self) -> None:
         """Let users cancel what waits, at the hub or in a site's queue."""
         with self.alliance.client("office") as office:
-            waiting = [job for job in office.iter() if job.state in {"pending", "bound", "starting"}]
+            waiting = [job for job in self._ordinary(office) if job.state in {"pending", "bound", "starting"}]
         self.chance.shuffle(waiting)
         for job in waiting[:2]:
             self._cancel(job.id)
@@ -161,6 +163,10 @@ class Day:
         """Wait until these jobs run, or have run."""
         with self.alliance.client("office") as office:
             wait_for(lambda: all(job.state not in {"pending", "bound", "starting"} for job in office.status(jobs).jobs))
+
+    def _ordinary(self, office: Client) -> Iterator[JobView]:
+        """Go through the jobs, without the few that are there to reach their time limit."""
+        return (job for job in office.iter() if (job.time_limit_s or 0) > _SHORT)
 
     def _cancel(self, job: str) -> None:
         with self.alliance.client("office") as office:
