@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from foedus.core.base.errors import BadInput, SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import AllianceId, JobId, Marker
 from foedus.core.base.instant import Instant
+from foedus.core.jobs.options import OPTIONS, Handling
 from foedus.core.jobs.spec import ArrayTask, JobSpec
 from foedus.core.jobs.spread import NodeGroup
 from foedus.core.jobs.state import Outcome
@@ -43,7 +44,7 @@ def runs():
 def launch(**spec):
     marker = Marker(alliance=AllianceId("pact"), job=JobId("12_3"), attempt=2)
     task = spec.pop("task", None)
-    made = JobSpec(script="#!/bin/sh\n", **spec)
+    made = JobSpec(**{"script": "#!/bin/sh\n", **spec})
     return Launch(marker=marker, spec=made, task=task, account="a", guest=False, folder=Path("/srv/at/12"))
 
 
@@ -144,6 +145,17 @@ def test_the_command_line_of_a_task():
         "/srv/at/12/script.sbatch",
         "a b",
     ]
+
+
+@pytest.mark.parametrize("lane", [OWNER, GUEST], ids=["owner", "guest"])
+@pytest.mark.parametrize(
+    "name", [one.name for one in OPTIONS if one.handling in {Handling.OVERRULED, Handling.TAKEN_OVER}]
+)
+def test_what_foedus_decides_is_never_left_to_the_script(name, lane):
+    script = f"#!/bin/sh\n#SBATCH --{name}=1\n"
+    words = sbatch.command(launch(script=script), lane, Path("script"))
+    decided = any(word.startswith(f"--{name}=") for word in words)
+    assert decided != (f"--{name}=1" not in sbatch.copy(script, lane))
 
 
 def test_what_a_script_says_of_arrays_dependencies_and_reservations_is_taken_back():

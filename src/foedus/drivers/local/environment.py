@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from foedus.core.jobs.spec import Resources
 from foedus.drivers.local.nodes import Node, Piece
 from foedus.drivers.local.ticket import Ticket
+from foedus.drivers.nodes import LOGIN_PATH
 
-LOGIN_PATH = "/usr/local/bin:/usr/bin:/bin"
 _NO_TASK = 4294967294
 """What Slurm writes for the task of a job that is no array (``NO_VAL``)."""
 _FIELD = re.compile(r"%(%|(\d{0,2})([AaJjNnstux]))")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from foedus.core.base.units import Mebibytes
 from foedus.core.jobs.spec import Resources
 from foedus.core.jobs.spread import NodeGroup, most_nodes
+from foedus.drivers.nodes import grouped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,15 +140,11 @@ def fit(asked: Resources, rooms: Rooms, *, guest: bool) -> tuple[Piece, ...] | N
 
 def groups(rooms: Rooms, *, guest: bool) -> tuple[NodeGroup, ...]:
     """Count the nodes that look the same to a lane; nodes with no CPU for it are left out."""
-    counts: dict[tuple[int, Mebibytes, int, str | None], int] = {}
-    for each in rooms.values():
-        room = _for_guest(each) if guest else each
-        if room.cpus:
-            look = (len(room.cpus), Mebibytes(max(room.memory, 0)), len(room.gpus), room.node.gpu_model)
-            counts[look] = counts.get(look, 0) + 1
-    return tuple(
-        NodeGroup(count=count, cpus=cpus, memory=memory, gpus=gpus, gpu_model=model)
-        for (cpus, memory, gpus, model), count in counts.items()
+    shown = (_for_guest(room) if guest else room for room in rooms.values())
+    return grouped(
+        (len(room.cpus), Mebibytes(max(room.memory, 0)), len(room.gpus), room.node.gpu_model)
+        for room in shown
+        if room.cpus
     )
 
 

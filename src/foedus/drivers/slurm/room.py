@@ -8,13 +8,13 @@
 - A lane without its own partition in Slurm's answer is closed.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from foedus.core.base.units import Mebibytes
 from foedus.core.jobs.spread import NodeGroup
 from foedus.core.placement.capacity import Capacity, Lane
+from foedus.drivers.nodes import grouped
 from foedus.drivers.slurm import hostlist, tres
 from foedus.drivers.slurm.scontrol import Node, Partition
 from foedus.drivers.slurm.settings import LaneSettings, Settings
@@ -88,7 +88,7 @@ def _lane(
     return Lane(
         name=lane.partition if not lane.qos else f"{lane.partition} ({lane.qos})",
         free=_free([node for node in mine if node.usable], ahead, displaced, settings),
-        whole=_groups((node.cpus, node.memory, _model(node, node.gpus, settings)) for node in mine),
+        whole=grouped((node.cpus, node.memory, *_model(node, node.gpus, settings)) for node in mine),
         time_limit=partition.time_limit if partition else None,
         nodes_per_job=partition.nodes_per_job if partition else None,
         queued=sum(load.nodes > 0 and _in(lane, load) for load in waiting),
@@ -134,11 +134,11 @@ def _free(
         best = sorted(rooms.values(), key=lambda room: room.size(share), reverse=True)
         for room in best[: load.nodes]:
             room.take(share)
-    return _groups(
+    return grouped(
         (
             min(max(room.cpus, 0), node.cpus),
             Mebibytes(min(max(room.memory, 0), node.memory)),
-            _model(
+            *_model(
                 node, {model: min(max(number, 0), node.gpus[model]) for model, number in room.gpus.items()}, settings
             ),
         )
@@ -163,14 +163,3 @@ def _model(node: Node, gpus: dict[str, int], settings: Settings) -> tuple[int, s
         return 0, None
     model = max(named, key=lambda known: (named[known], known))
     return named[model], model or None
-
-
-def _groups(nodes: Iterable[tuple[int, Mebibytes, tuple[int, str | None]]]) -> tuple[NodeGroup, ...]:
-    """Gather nodes that look the same, the largest first."""
-    counted = Counter(nodes)
-    return tuple(
-        NodeGroup(count=count, cpus=cpus, memory=memory, gpus=gpus, gpu_model=model)
-        for (cpus, memory, (gpus, model)), count in sorted(
-            counted.items(), key=lambda item: (-item[0][2][0], -item[0][0], -item[0][1], item[0][2][1] or "")
-        )
-    )

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import cast
 
 from foedus.core.base.errors import BadInput, Fault
+from foedus.drivers.nodes import LOGIN_PATH
 
-LOGIN_PATH = "/usr/local/bin:/usr/bin:/bin"
 _LANE_WORDS = ("partition", "account", "qos")
 _FORBIDDEN = frozenset(" ,\t\n\r\0")
 

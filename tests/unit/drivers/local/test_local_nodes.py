@@ -76,9 +76,9 @@ def test_what_is_taken_is_gone_and_the_rest_is_counted():
     owner = take(SITE, (piece("gpu1", 2, 3, 200, 1), piece("gone", 1, 1, 1, 1)), guest=False)
     both = take(owner, (piece("gpu2", 1, 1, 60, 1),), guest=True)
     assert groups(both, guest=False) == (
-        NodeGroup(count=1, cpus=8, memory=Mebibytes(800)),
-        NodeGroup(count=1, cpus=2, memory=Mebibytes(200), gpus=1, gpu_model="a100"),
         NodeGroup(count=1, cpus=3, memory=Mebibytes(340), gpus=3, gpu_model="a100"),
+        NodeGroup(count=1, cpus=2, memory=Mebibytes(200), gpus=1, gpu_model="a100"),
+        NodeGroup(count=1, cpus=8, memory=Mebibytes(800)),
     )
     assert groups(both, guest=True) == (
         NodeGroup(count=1, cpus=2, memory=Mebibytes(100), gpus=1, gpu_model="a100"),
