@@ -16,6 +16,8 @@ from foedus.wire.errors import view_of
 _LOG = structlog.get_logger("foedus.http")
 _ID_HEADER = REQUEST_ID.encode()
 _LONGEST_ID = 64
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Those that are counted by name: a client can make up any number of others, and each would be kept for ever."""
 
 
 class Envelope:
@@ -46,8 +48,9 @@ class Envelope:
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unknown")
-            REQUESTS.labels(scope["method"], route, status).inc()
-            LATENCY.labels(scope["method"], route).observe(seconds)
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            REQUESTS.labels(method, route, status).inc()
+            LATENCY.labels(method, route).observe(seconds)
             _LOG.debug(
                 "request", id=request_id, method=scope["method"], path=scope["path"], status=status, seconds=seconds
             )

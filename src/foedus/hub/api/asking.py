@@ -1,5 +1,6 @@
 """What routes share: the hub, who is asking, and answers that a repeat gets again."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from foedus.core.base.canon import sha256
-from foedus.core.base.errors import BadInput, Fault, NotAuthenticated
+from foedus.core.base.errors import BadInput, Busy, Fault, NotAuthenticated
 from foedus.core.base.ids import Digest
 from foedus.flow.access import Caller
 from foedus.flow.people import authenticate, touched
@@ -52,7 +53,8 @@ def _caller(hub: ThisHub, credentials: Annotated[HTTPAuthorizationCredentials | 
         agreement = hub.agreement(tx)
         caller, token = authenticate(tx, credentials.credentials, agreement, now)
     if touched(token, now):
-        hub.write(lambda tx: tx.people.touch(token.id, now))
+        with contextlib.suppress(Busy):  # the next request notes it
+            hub.write(lambda tx: tx.people.touch(token.id, now))
     return caller
 
 
