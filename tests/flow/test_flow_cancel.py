@@ -147,7 +147,7 @@ def test_whose_it_is_to_cancel(alliance: Alliance):
             alliance.cancel(user, job)
         unseen[user] = (str(caught.value), caught.value.remedy)
     assert unseen == {
-        user: (f"there is no job {job} that you could see", "see `foedus list`")
+        user: (f"there is no job {job} that you could see", "see `foedus list --all`")
         for user, job in (("eve", "5"), ("aysel", "5"), ("oren", "5"), ("orxan", "6"), ("noa", "99"))
     }
 

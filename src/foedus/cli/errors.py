@@ -1,5 +1,6 @@
 """Errors as people and scripts see them: a message on standard error, and an exit code."""
 
+import shutil
 import sys
 
 from foedus.cli.exits import Exit
@@ -18,6 +19,8 @@ from foedus.core.base.errors import (
     TooLarge,
     Unreachable,
 )
+
+_INDENT = " " * len("error: ")
 
 EXITS: tuple[tuple[type[FoedusError], Exit], ...] = (
     (BadInput, Exit.USAGE),
@@ -47,9 +50,21 @@ def report(error: FoedusError, *, as_json: bool) -> Exit:
 
         print_json(view_of(error))
     else:
-        for line in lines(error):
+        for line in _folded(lines(error)) if sys.stderr.isatty() else lines(error):
             print(line, file=sys.stderr)  # noqa: T201 - the command line prints
     return exit_of(error)
+
+
+def _folded(found: list[str]) -> list[str]:
+    """Fold lines at words for a window; further lines stand below the words of the first."""
+    from foedus.cli.table import fold
+
+    room = shutil.get_terminal_size().columns - len(_INDENT)
+    folded: list[str] = []
+    for line in found:
+        first, *more = fold(line[len(_INDENT) :], room)
+        folded += [f"{line[: len(_INDENT)]}{first}", *(f"{_INDENT}{part}" for part in more)]
+    return folded
 
 
 def lines(error: FoedusError) -> list[str]:

@@ -43,7 +43,8 @@ def status(
     if json:
         print_json(reply)
     else:
-        jobs_table(reply.jobs, session)
+        if reply.jobs or not reply.absent:
+            jobs_table(reply.jobs, session)
         if not ids and not reply.jobs:
             note("(you have no jobs yet)")
         for one in reply.absent:

@@ -120,4 +120,4 @@ def visible_whole(tx: Transaction, caller: Caller, name: JobId) -> Job | Array:
 
 def no_job(job: JobId) -> NotFound:
     """Make the one answer for jobs that are absent and jobs that are somebody else's."""
-    return NotFound(f"there is no job {job} that you could see", remedy="see `foedus list`")
+    return NotFound(f"there is no job {job} that you could see", remedy="see `foedus list --all`")

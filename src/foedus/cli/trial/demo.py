@@ -42,7 +42,8 @@ WORK = (
     Work(folder="urban-mobility", script="modes.sbatch", user="aysel"),
     Work(folder="digital-administration", script="refused.sbatch", user="aysel"),
 )
-_PEOPLE = {"dana": "israel", "aysel": "azerbaijan"}
+PEOPLE = {"dana": "israel", "aysel": "azerbaijan"}
+"""The people of the demo, and their partners."""
 _PROJECTS = (
     ("phishing-watch", "Phishing watch", "cybersecurity", "dana"),
     ("form-reader", "Handwritten forms", "digital-administration", "aysel"),
@@ -78,12 +79,12 @@ def alliance(folder: Path) -> Alliance:
 
 def start(trial: Alliance, say: Say) -> None:
     """Bring the alliance up."""
-    say("Making keys, signing the agreement for both partners, opening the ledger")
+    say("Signing the agreement for both partners, opening the ledger")
     trial.found()
     say("Starting the hub")
     trial.start_hub()
     say("Opening three joint projects")
-    for user, partner in _PEOPLE.items():
+    for user, partner in PEOPLE.items():
         trial.add_user(user, partner)
     for name, title, sector, lead in _PROJECTS:
         trial.open_project(name, title=title, sector=sector, lead=lead, gpu_hours=_GPU_HOURS)
@@ -93,13 +94,17 @@ def start(trial: Alliance, say: Say) -> None:
     trial.wait_for_sites()
 
 
-def work(trial: Alliance, count: Count) -> Picture:
+def work(trial: Alliance, say: Say, count: Count) -> Picture:
     """Submit everything, wait until it has ended and is booked, fetch the results, check the books."""
+    say(f"Submitting {len(WORK)} sbatch scripts as {' and '.join(PEOPLE)}")
     submitted = [(one, _submit(trial, one)) for one in WORK]
     names = [name for _, job in submitted for name in job]
     with trial.client("office") as office:
+        say("Running at both sites; jobs that have ended:")
         _wait(office, names, count)
+        say("Fetching the results")
         done = tuple(_done(trial, office, one, name) for one, job in submitted for name in job)
+        say("Exporting the ledger and verifying it with the agreement alone")
         book = trial.folder / "ledger.jsonl"
         office.ledger_export(book)
         balance = office.balance()
