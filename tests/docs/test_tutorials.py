@@ -19,7 +19,7 @@ def test_the_researchers(reader):
 
 @pytest.mark.timeout(600)
 def test_the_site_operators(operator):
-    assert operator.play(TUTORIALS / "site-operator.md") == 20
+    assert operator.play(TUTORIALS / "site-operator.md") == 21
 
 
 @pytest.mark.timeout(600)

@@ -32,7 +32,7 @@ OWN = {
 @app.command(cls=RawCommand, add_help_option=False, options_metavar="[SBATCH OPTIONS]")
 def run(
     ctx: typer.Context,
-    words: Annotated[list[str] | None, typer.Argument(metavar="-- COMMAND [ARGUMENTS]")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="-- COMMAND [ARGUMENTS...]")] = None,
 ) -> None:
     """Run a command line as a job, like ``foedus run --gpus 2 --time 1:00:00 --bundle src -- python src/train.py``.
 

@@ -34,7 +34,7 @@ _WRAPPED = "#!/bin/sh\n# This script was created by sbatch --wrap.\n\n{}\n"
 @app.command(cls=RawCommand, add_help_option=False, options_metavar="[SBATCH OPTIONS]")
 def submit(
     ctx: typer.Context,
-    words: Annotated[list[str] | None, typer.Argument(metavar="[SCRIPT [ARGUMENTS]]")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[SCRIPT [ARGUMENTS...]]")] = None,
 ) -> None:
     """Submit an sbatch script, unchanged. Without SCRIPT it is read from standard input.
 

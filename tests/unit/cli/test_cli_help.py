@@ -29,8 +29,8 @@ def test_examples_use_options_that_the_page_explains(words):
         ("wait", "foedus wait [OPTIONS] JOB..."),
         ("status", "foedus status [OPTIONS] [JOB...]"),
         ("why", "foedus why [OPTIONS] JOB"),
-        ("submit", "foedus submit [SBATCH OPTIONS] [SCRIPT [ARGUMENTS]]"),
-        ("run", "foedus run [SBATCH OPTIONS] -- COMMAND [ARGUMENTS]"),
+        ("submit", "foedus submit [SBATCH OPTIONS] [SCRIPT [ARGUMENTS...]]"),
+        ("run", "foedus run [SBATCH OPTIONS] -- COMMAND [ARGUMENTS...]"),
         ("agreement sign", "foedus agreement sign [OPTIONS] AGREEMENT"),
     ],
 )
