@@ -51,7 +51,7 @@ def test_a_demo_that_is_stopped_in_the_middle_leaves_nothing(tmp_path, away, num
 def test_a_kept_demo_can_be_used_and_ended(tmp_path, away):
     shown = subprocess.run([FOEDUS, "demo", "--keep"], env=away, capture_output=True, text=True, check=True).stdout
     (as_aysel,) = re.findall(r"\. (\S+/aysel\.env)", shown)
-    (stop,) = re.findall(r"foedus demo --stop (\S+)", shown)
+    (stop,) = re.findall(rf"  {FOEDUS} demo --stop (\S+)", shown)
     try:
         script = f". {as_aysel}; foedus run --project city-flows --time 5 --follow -- echo here; foedus whoami"
         done = subprocess.run(["sh", "-c", script], env=away, capture_output=True, text=True, check=True)

@@ -172,5 +172,5 @@ def _say_how_to_go_on(trial: "Alliance") -> None:
 
 
 def _command() -> str:
-    """Return what calls this very program in a shell."""
-    return "foedus" if shutil.which("foedus") else shlex.quote(str(Path(sys.executable).with_name("foedus")))
+    """Return what calls this very program in any shell, whether or not it is on the path there."""
+    return shlex.quote(str(Path(sys.executable).with_name("foedus")))

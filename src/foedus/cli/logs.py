@@ -46,8 +46,12 @@ def logs(
 
 
 def follow(client: "Client", job: str, stream: str, *, attempt: int | None) -> None:
-    """Show what the job writes until it is over."""
-    show(client.logs(job, stream, attempt=attempt, follow=True))
+    """Show what the job writes until it is over. Ctrl-C ends the showing, not the job."""
+    try:
+        show(client.logs(job, stream, attempt=attempt, follow=True))
+    except KeyboardInterrupt:
+        note(f"job {job} goes on; see `foedus logs -f {job}`, `foedus cancel {job}`")
+        raise
 
 
 def show(chunks: "Iterable[LogChunk]") -> None:

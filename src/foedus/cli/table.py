@@ -17,6 +17,8 @@ _GAP = "  "
 _INDENT = "    "
 _FOLDED = 24
 """Narrowest column in which folded text is still read with ease."""
+_LINES = 2
+"""Lines, about, to which a cell is folded at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ def fit(widths: Mapping[str, int], room: int, text: str | None = None, spare: Se
         return Layout(shown=shown)
     if text is not None and text == shown[-1]:
         left = room - _width(shown[:-1], widths) - len(_GAP)
-        if left >= _FOLDED:
+        if left >= _FOLDED and widths[text] <= _LINES * left:
             return Layout(shown=shown, folded=left)
     shown = tuple(column for column in shown if column != text)
     for column in spare:

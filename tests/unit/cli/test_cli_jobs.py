@@ -167,6 +167,13 @@ def test_following_says_where_a_later_attempt_begins(foedus, hub):
     assert (done.stdout, done.stderr) == ("one\ntwo\n", "--- attempt 2 ---\n")
 
 
+def test_who_stops_following_learns_that_the_job_goes_on(foedus, hub):
+    hub.routes["GET /jobs/5/logs/stdout"] = [log(b"one\n", offset=4), KeyboardInterrupt()]
+    done = foedus("logs", "5", "-f")
+    assert (done.stdout, done.exit_code) == ("one\n", 130)
+    assert done.stderr == "job 5 goes on; see `foedus logs -f 5`, `foedus cancel 5`\n"
+
+
 def test_fetch_writes_the_outputs_and_lists_them(foedus, hub, tmp_path):
     hub.routes["GET /jobs/5/outputs"] = Manifest(
         files=[FileEntry(path="out/a", mode=0o644, size=3, pieces=[sha256(b"abc")])]

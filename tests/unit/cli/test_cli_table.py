@@ -78,6 +78,14 @@ def test_a_paragraph_is_folded_in_a_window_only(monkeypatch, capsys):
     assert capsys.readouterr().out == "at one two three \\x1b\nat one two\n   three \\x1b\n"
 
 
+def test_a_long_text_stands_below_even_where_it_could_be_folded():
+    widths = {"A": 3, "B": 52}
+    assert [fit(widths, room, "B") for room in (31, 30)] == [
+        Layout(shown=("A", "B"), folded=26),
+        Layout(shown=("A",), below="B"),
+    ]
+
+
 def test_what_fits_is_left_alone():
     assert fit({"A": 3, "B": 4}, 9, "B", ("A",)) == Layout(shown=("A", "B"))
 

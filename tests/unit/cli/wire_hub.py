@@ -30,7 +30,7 @@ class WireHub:
             answer = answer.pop(0)
         if isinstance(answer, httpx2.Response):
             return answer
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         if answer is None:
             return httpx2.Response(404, json={"code": "not-found", "message": "no such thing", "remedy": "look again"})
