@@ -20,6 +20,7 @@ BEDS = {
 """Which modules share a bed; all others share one more."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of one bed on one xdist worker (``--dist loadgroup``)."""
     for item in items:
