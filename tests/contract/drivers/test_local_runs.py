@@ -283,7 +283,7 @@ def _until_output(site: Site, launch, wanted: str) -> None:
 
 
 def test_a_script_is_warned_before_its_time_is_over(site):
-    body = "#!/bin/bash\n#SBATCH --signal=B:USR1@58\ntrap 'echo warned; exit 9' USR1\nwhile :; do sleep 0.05; done"
+    body = "#!/bin/bash\n#SBATCH --signal=B:USR1@54\ntrap 'echo warned; exit 9' USR1\nwhile :; do sleep 0.05; done"
     record = site.finished(site.run("1", body, resources=limited(60)))
     assert (record.outcome, record.exit_code) == (Outcome.FAILED, 9)
 

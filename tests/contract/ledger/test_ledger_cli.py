@@ -97,7 +97,7 @@ def test_verify_with_several_processes_says_the_same(run, tmp_path):
 def test_show_as_a_table(run):
     lines = run("show", "ledger.jsonl").stdout.splitlines()
     assert len(lines) == 33
-    assert lines[0].split() == ["entry", "booked", "kind", "what", "signed", "by"]
+    assert lines[0].split() == ["ENTRY", "BOOKED", "KIND", "WHAT", "SIGNED", "BY"]
     third = " ".join(lines[25].split())
     key = KEYS["baku"].key[:16]
     assert third == (
