@@ -28,8 +28,8 @@ check: .venv/ready  ## Format, lint, types, layers
 	$(RUN) basedpyright
 	$(RUN) lint-imports --no-cache
 
-bench: .venv/ready  ## Print the measured figures, each beside its goal
-	for program in bench/*.py; do $(RUN) python $$program || exit 1; done
+bench: .venv/ready system  ## Print the measured figures, each beside its goal (SIZE=0.01 is a quick look)
+	for program in bench/*.py; do FOEDUS_BENCH_SIZE=$(or $(SIZE),1) $(RUN) python $$program || exit 1; done
 
 docs: .venv/ready  ## Write the generated pages of docs/reference anew
 	$(RUN) python docs/generate.py

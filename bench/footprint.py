@@ -1,6 +1,6 @@
 """How light the command line and an idle agent are, beside a bare Python.
 
-Prints ``NAME VALUE UNIT goal GOAL ok|short``, one figure a line.
+The yardstick is the start of a Python that does nothing.
 """
 
 import statistics
@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import psutil
+from parts.figures import figure
 
 from foedus.cli.trial import demo
 
@@ -41,13 +42,7 @@ def agent_memory() -> float:
             trial.stop()
 
 
-def figure(name: str, value: float, unit: str, goal: float | None = None) -> None:
-    """Print one figure; less is better."""
-    verdict = "" if goal is None else f" goal {goal:g} {'ok' if value <= goal else 'short'}"
-    print(f"{name} {value:.3f} {unit}{verdict}", flush=True)
-
-
 if __name__ == "__main__":
     figure("python-start", seconds(sys.executable, "-c", "pass"), "s")
-    figure("foedus-help", seconds(str(Path(sys.executable).with_name("foedus")), "--help"), "s", HELP_GOAL_S)
-    figure("idle-agent", agent_memory(), "MB", AGENT_GOAL_MB)
+    figure("foedus-help", seconds(str(Path(sys.executable).with_name("foedus")), "--help"), "s", most=HELP_GOAL_S)
+    figure("idle-agent", agent_memory(), "MB", most=AGENT_GOAL_MB)
