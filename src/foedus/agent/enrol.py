@@ -8,6 +8,7 @@ import httpx2
 from foedus.agent import agreement as agreements
 from foedus.agent.folder import Enrolment, StateFolder
 from foedus.agent.hub import Hub, enrol
+from foedus.agent.post import Post
 from foedus.core.agreement import vouch
 from foedus.core.agreement.model import Agreement
 from foedus.core.base.dsse import Envelope, Signer
@@ -61,7 +62,7 @@ def join(
         fault = f"is for site {named} and key {key[:20]}..., not for {site} and {signer.key[:20]}..."
         raise BadInput(Fault(path="vouch", fault=fault, remedy=_VOUCH))
     reply = enrol(http, EnrolRequest(code=code, site=site, vouch=envelope.json()))
-    hub = Hub(lambda: http, site, signer, clock)
+    hub = Hub(Post(lambda: http, signer, clock), site)
     hub.hello(HelloRequest(version="enrol", driver=""), clock.now())
     view = hub.agreement()
     agreement = agreements.accepted(view, _held(folder))

@@ -5,9 +5,8 @@ Every call blocks. What comes back is the message or an error of the tree; `Unre
 """
 
 import itertools
-import ssl
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote
@@ -15,15 +14,11 @@ from urllib.parse import quote
 import httpx2
 from pydantic import ValidationError
 
-from foedus import __version__
-from foedus.agent.line import Extensions, Line
+from foedus.agent.post import PATIENCE_S, Carrier, Letter, send
 from foedus.client.calls import failed
 from foedus.client.steps import Answer
-from foedus.core.base.dsse import Signer
 from foedus.core.base.errors import Broken, Stale, Unreachable
 from foedus.core.base.ids import Digest, ProjectId, SiteId
-from foedus.core.base.instant import Clock
-from foedus.keys.http import EPOCH, SEQUENCE, sign_request
 from foedus.wire.agents import (
     EnrolReply,
     EnrolRequest,
@@ -43,8 +38,6 @@ from foedus.wire.message import Message
 
 Reply = TypeVar("Reply", bound=Message)
 _PREFIX = "/api/v1"
-_PATIENCE_S = 30.0
-_CONNECT_S = 10.0
 _PIECE_PATIENCE_S = 120.0
 _GOOD = 300
 _ASK_AT_ONCE = 10_000
@@ -67,31 +60,18 @@ class Counter:
             return next(self._numbers)
 
 
-def connect(hub: str, ca_file: str | None) -> httpx2.Client:
-    """Make the connection pool; nothing is sent yet."""
-    verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca_file) if ca_file else True
-    return httpx2.Client(
-        base_url=hub.rstrip("/"),
-        verify=verify,
-        timeout=httpx2.Timeout(_PATIENCE_S, connect=_CONNECT_S),
-        headers={"User-Agent": f"foedus-agent/{__version__}"},
-        follow_redirects=False,
-    )
-
-
 def enrol(http: httpx2.Client, request: EnrolRequest) -> EnrolReply:
     """Introduce the site's key; the code is all that the hub asks for."""
-    return _read(EnrolReply, _send(http, "POST", f"{_PREFIX}/agents/enrol", body=_json(request), headers=_JSON))
+    path = f"{_PREFIX}/agents/enrol"
+    return _read(EnrolReply, _good(send(http, "POST", path, body=_json(request), headers=_JSON)))
 
 
 class Hub:
     """The hub, for one site. Safe for threads; each series of numbers belongs to one thread."""
 
-    def __init__(self, dial: Callable[[], httpx2.Client], site: SiteId, signer: Signer, clock: Clock) -> None:
-        self._line = Line(dial)
+    def __init__(self, carrier: Carrier, site: SiteId) -> None:
+        self._carrier = carrier
         self._base = f"{_PREFIX}/agents/{quote(site, safe='')}"
-        self._signer = signer
-        self._clock = clock
         self._epoch = 0
         self._counters: dict[str, Counter] = {}
         self._start = 0
@@ -102,14 +82,14 @@ class Hub:
 
         A greeting opens the line again.
         """
-        self._line.hang_up(patience)
+        self._carrier.hang_up(patience)
 
     def hello(self, request: HelloRequest, sequence: int) -> HelloReply:
         """Begin an epoch; all numbers after it are higher than `sequence`."""
         with self._lock:
             self._epoch, self._start = 0, sequence
             self._counters.clear()
-        self._line.open()
+        self._carrier.open()
         reply = self._post("hello", request, HelloReply, number=sequence)
         with self._lock:
             self._epoch = reply.epoch
@@ -117,7 +97,7 @@ class Hub:
 
     def orders(self, request: OrdersRequest) -> OrdersReply:
         """Ask what to do; the hub may hold back its answer for as long as the request says."""
-        return self._post("orders", request, OrdersReply, patience=request.wait_s + _PATIENCE_S)
+        return self._post("orders", request, OrdersReply, patience=request.wait_s + PATIENCE_S)
 
     def report(self, request: ReportRequest) -> ReportReply:
         """Say where everything is."""
@@ -169,7 +149,7 @@ class Hub:
         reply: type[Reply],
         *,
         number: int | None = None,
-        patience: float = _PATIENCE_S,
+        patience: float = PATIENCE_S,
     ) -> Reply:
         path = f"{self._base}/{name}"
         answer = self._signed("POST", path, _json(request), name, headers=_JSON, number=number, patience=patience)
@@ -184,30 +164,27 @@ class Hub:
         *,
         headers: Mapping[str, str] | None = None,
         number: int | None = None,
-        patience: float = _PATIENCE_S,
+        patience: float = PATIENCE_S,
     ) -> Answer:
         with self._lock:
             epoch = self._epoch
             drawn = self._counters.setdefault(series, Counter(self._start)).next()
-        with self._line.call(polls=series == "orders") as (http, extensions):
-            signed = sign_request(
-                self._signer,
-                method,
-                str(http.base_url.join(path)),
-                headers={
-                    **(headers or {}),
-                    EPOCH: str(epoch),
-                    SEQUENCE: str(drawn if number is None else number),
-                },
-                body=body,
-                created=self._clock.now(),
-            )
-            try:
-                return _send(http, method, path, body=body, headers=signed, patience=patience, extensions=extensions)
-            except Stale as error:
-                if epoch != self._epoch:
-                    raise Unreachable("the epoch ended while this call was under way") from error
-                raise
+        letter = Letter(
+            method=method,
+            path=path,
+            series=series,
+            epoch=epoch,
+            sequence=drawn if number is None else number,
+            body=body,
+            headers=headers or {},
+            patience=patience,
+        )
+        try:
+            return _good(self._carrier.carry(letter))
+        except Stale as error:
+            if epoch != self._epoch:
+                raise Unreachable("the epoch ended while this call was under way") from error
+            raise
 
 
 _JSON = {"content-type": "application/json"}
@@ -216,29 +193,14 @@ _LARGEST_PIECE = max(PIECE, 64 * 1024 * 1024)
 """A manifest is a piece too, and may be longer than a file's piece."""
 
 
-def _send(
-    http: httpx2.Client,
-    method: str,
-    path: str,
-    *,
-    body: bytes,
-    headers: Mapping[str, str],
-    patience: float = _PATIENCE_S,
-    extensions: Extensions | None = None,
-) -> Answer:
-    timeout = httpx2.Timeout(patience, connect=_CONNECT_S)
-    try:
-        found = http.request(method, path, content=body, headers=dict(headers), timeout=timeout, extensions=extensions)
-    except httpx2.HTTPError as error:
-        words = str(error) or type(error).__name__
-        raise Unreachable(f"no answer from {http.base_url}: {words}", remedy="check the network and the hub") from error
-    answer = Answer(status=found.status_code, headers=dict(found.headers), body=found.content)
-    if answer.status >= _GOOD:
-        failure = failed(answer)
-        if failure.retryable and not failure.error.retryable:
-            raise Unreachable(failure.error.message, remedy=failure.error.remedy)
-        raise failure.error
-    return answer
+def _good(answer: Answer) -> Answer:
+    """Return a good answer; raises what the hub says is wrong, as `Unreachable` where the same call may succeed."""
+    if answer.status < _GOOD:
+        return answer
+    failure = failed(answer)
+    if failure.retryable and not failure.error.retryable:
+        raise Unreachable(failure.error.message, remedy=failure.error.remedy)
+    raise failure.error
 
 
 def _json(message: Message) -> bytes:

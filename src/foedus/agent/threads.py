@@ -29,31 +29,56 @@ def pause(failures: int, draw: float, longest: float = _LONGEST_PAUSE_S) -> floa
     return min(longest, _FIRST_PAUSE_S * 2 ** min(failures - 1, 16)) * (0.5 + draw / 2)
 
 
-def run(loop: Loop, context: Context) -> None:
-    """Repeat the step until the agent stops."""
-    failures = 0
-    while not context.stopping.is_set():
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """How long a part waits between two steps."""
+
+    seconds: float
+    light: bool
+    """It may be woken early. After a failure nothing but the end of the agent cuts the wait short."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Turns:
+    """One part's work, a turn at a time. A thread does nothing but take turns and rest."""
+
+    loop: Loop
+    context: Context
+    draw: Callable[[], float] = random.random
+    """Chance, from 0 up to 1: spreads the load of those who try again."""
+    failures: int = 0
+    """How many in a row."""
+
+    def take(self) -> Rest:
+        """Do what is due, and outlive whatever comes of it."""
         wait = _LONGEST_PAUSE_S
         try:
-            wait = loop.step()
-            if failures:
-                context.log.info("works again", part=loop.name)
-            failures = 0
-            context.trouble.pop(loop.name, None)
+            wait = self.loop.step()
+            if self.failures:
+                self.context.log.info("works again", part=self.loop.name)
+            self.failures = 0
+            self.context.trouble.pop(self.loop.name, None)
         except Exception as error:  # noqa: BLE001  # a bug in one part must not end the others
-            failures += 1
-            wait = pause(failures, 1)
+            self.failures += 1
+            wait = pause(self.failures, 1)
             with contextlib.suppress(Exception):  # a log that cannot be written must not end it either
-                wait = _failed(loop, context, error, failures)
-        if failures:
-            context.stopping.wait(wait)
-        else:
-            loop.wake.wait(wait)
+                wait = _failed(self.loop, self.context, error, self.failures, self.draw())
+        return Rest(seconds=wait, light=not self.failures)
+
+
+def run(loop: Loop, context: Context) -> None:
+    """Take turns until the agent stops."""
+    turns = Turns(loop=loop, context=context)
+    while not context.stopping.is_set():
+        rest = turns.take()
+        if rest.light:
+            loop.wake.wait(rest.seconds)
             loop.wake.clear()
+        else:
+            context.stopping.wait(rest.seconds)
 
 
-def _failed(loop: Loop, context: Context, error: Exception, failures: int) -> float:
-    draw = random.random()  # noqa: S311  # spreads load
+def _failed(loop: Loop, context: Context, error: Exception, failures: int, draw: float) -> float:
     context.trouble[loop.name] = f"{type(error).__name__}: {error}"
     match error:
         case _ if context.stopping.is_set():

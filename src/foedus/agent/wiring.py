@@ -10,10 +10,11 @@ from foedus.agent.accounts import read_accounts
 from foedus.agent.agent import Agent
 from foedus.agent.context import Context
 from foedus.agent.folder import StateFolder
-from foedus.agent.hub import Hub, connect
+from foedus.agent.hub import Hub
 from foedus.agent.meter import Meter
 from foedus.agent.orders import Dispatcher
 from foedus.agent.outputs import OutputSender
+from foedus.agent.post import Post, connect
 from foedus.agent.reconcile import Rules
 from foedus.agent.reporter import Reporter
 from foedus.agent.seals import Sealer
@@ -61,7 +62,7 @@ def build(folder: StateFolder, settings: AgentSettings, *, driver: SiteDriver | 
         journal=journal,
         clock=clock,
         driver=cluster,
-        hub=Hub(lambda: connect(hub_url, ca_file), enrolment.site, signer, clock),
+        hub=Hub(Post(lambda: connect(hub_url, ca_file), signer, clock), enrolment.site),
         meter=Meter(
             alliance=enrolment.alliance, site=own.id, partner=own.partner, source=cluster.source, signer=signer
         ),
@@ -70,10 +71,11 @@ def build(folder: StateFolder, settings: AgentSettings, *, driver: SiteDriver | 
         agreement=agreement,
         flags=journal.flags(),
     )
-    return Agent(context=context, loops=_loops(context, policy), pid=os.getpid())
+    return Agent(context=context, loops=loops(context, policy), pid=os.getpid())
 
 
-def _loops(context: Context, policy: Policy) -> tuple[Loop, ...]:
+def loops(context: Context, policy: Policy) -> tuple[Loop, ...]:
+    """Return the work of an agent, part by part; each part belongs to one thread."""
     dispatcher = Dispatcher(context=context)
     starter = Starter(context=context, policy=policy, refresh=dispatcher.refresh)
     sealer = Sealer(context=context, refresh=dispatcher.refresh_quietly)

@@ -54,7 +54,7 @@ def enrol(
 ) -> None:
     """Enrol the site: its key is made here and never leaves; the partners' signatures on the agreement are checked."""
     from foedus.agent.enrol import join, statement
-    from foedus.agent.hub import connect
+    from foedus.agent.post import connect
     from foedus.core.base.dsse import Envelope
     from foedus.core.base.errors import BadInput, Fault
     from foedus.core.base.ids import SiteId

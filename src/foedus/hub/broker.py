@@ -1,6 +1,7 @@
 """The broker: places jobs, in whichever hub process holds the lead at a time."""
 
 import time
+from collections.abc import Callable
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -23,9 +24,10 @@ _FORGET_EVERY_S = 3600.0
 class Broker:
     """One pass after another, each at once when something is to be placed."""
 
-    def __init__(self, hub: Hub, waker: Waker) -> None:
+    def __init__(self, hub: Hub, waker: Waker, seconds: Callable[[], float] = time.monotonic) -> None:
         self._hub = hub
         self._waker = waker
+        self._seconds = seconds
         self._swept = 0.0
         self._forgot = -_FORGET_EVERY_S
 
@@ -34,11 +36,11 @@ class Broker:
         with self._waker.listen(BROKER) as event:
             while not self._waker.closing:
                 event.clear()
-                more = await run_in_threadpool(self._pass)
+                more = await run_in_threadpool(self.one_pass)
                 if not more:
                     await self._waker.wait(event, self._hub.settings.pass_s)
 
-    def _pass(self) -> bool:
+    def one_pass(self) -> bool:
         """Make one pass; true if it placed as much as it looked at, so that another should follow at once."""
         try:
             leading = self._hub.leader.hold()
@@ -60,8 +62,8 @@ class Broker:
             rules = self._hub.place_rules
             placed = self._hub.write(lambda tx: place(tx, self._hub.agreement(tx), rules, now))
             PLACED.inc(placed)
-            if time.monotonic() - self._swept > _SWEEP_EVERY_S:
-                self._swept = time.monotonic()
+            if self._seconds() - self._swept > _SWEEP_EVERY_S:
+                self._swept = self._seconds()
                 self._hub.write(lambda tx: withdraw(tx, self._hub.agreement(tx), rules, now))
                 self._hub.write(lambda tx: recall(tx, self._hub.agreement(tx), rules, now))
                 self._hub.write(lambda tx: sweep(tx, _SWEEP, now))
@@ -69,9 +71,9 @@ class Broker:
 
     def _forget(self) -> None:
         """Once an hour, let go of what nobody can ask for any more."""
-        if time.monotonic() - self._forgot < _FORGET_EVERY_S:
+        if self._seconds() - self._forgot < _FORGET_EVERY_S:
             return
-        self._forgot = time.monotonic()
+        self._forgot = self._seconds()
         forgotten = forget(self._hub.store, self._hub.clock.now())
         if forgotten:
             _LOG.info("forgot answered requests and old enrolment codes", count=forgotten)

@@ -19,7 +19,7 @@ from foedus.flow.books import countersign, head, since
 from foedus.flow.files import put_piece
 from foedus.flow.logs import append_log
 from foedus.flow.orders import enrolled, hello, starts, stops
-from foedus.flow.ports import BROKER, Transaction, orders_topic
+from foedus.flow.ports import BROKER, SiteRecord, Transaction, orders_topic
 from foedus.flow.report import report
 from foedus.hub.api.asking import LARGEST, REFUSALS, Asking, Key, ThisHub, ThisWaker, once
 from foedus.hub.api.files import BYTES, Piece
@@ -106,8 +106,16 @@ def _check(hub: Hub, request: Request, site: SiteId, body: bytes) -> Signed:
     with hub.store.read() as tx:
         record = enrolled(tx, site)
     verify_request(record.key or "", request.method, str(request.url), headers=headers, body=body, now=hub.clock.now())
-    epoch, sequence = _number(headers, EPOCH), _number(headers, SEQUENCE)
     series = request.url.path.split(f"/agents/{site}/", 1)[1].split("/")[0]
+    return accept(hub, record, series, epoch=_number(headers, EPOCH), sequence=_number(headers, SEQUENCE))
+
+
+def accept(hub: Hub, record: SiteRecord, series: str, *, epoch: int, sequence: int) -> Signed:
+    """Take a request whose signature is good, if its epoch is the site's present one and its number is new.
+
+    Raises `Stale` otherwise.
+    """
+    site = record.site
     series = "pieces" if series == "projects" else series
     if series != "hello" and epoch != record.epoch:
         raise Stale(
@@ -142,7 +150,7 @@ async def agent_orders(hub: ThisHub, waker: ThisWaker, agent: Agent, request: Or
     with waker.listen(orders_topic(agent.site)) as event:
         while True:
             event.clear()
-            reply = await run_in_threadpool(_orders, hub, agent, request)
+            reply = await run_in_threadpool(orders_now, hub, agent, request)
             left = deadline - time.monotonic()
             if reply.starts or reply.stops or left <= 0 or waker.closing:
                 return reply
@@ -155,7 +163,8 @@ def _fence(tx: Transaction, agent: Signed) -> None:
         raise Stale("a newer agent of this site has begun", remedy="run one agent for each site; this one stops")
 
 
-def _orders(hub: Hub, agent: Signed, request: OrdersRequest) -> OrdersReply:
+def orders_now(hub: Hub, agent: Signed, request: OrdersRequest) -> OrdersReply:
+    """Return what there is for a site to do at this moment."""
     known = frozenset(request.known)
     now = hub.clock.now()
 

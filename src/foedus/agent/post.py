@@ -1,0 +1,121 @@
+"""The post to the hub: how a letter travels. The agent's own post signs each and sends it over HTTP."""
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import httpx2
+
+from foedus import __version__
+from foedus.agent.line import Extensions, Line
+from foedus.client.steps import Answer
+from foedus.core.base.dsse import Signer
+from foedus.core.base.errors import Unreachable
+from foedus.core.base.instant import Clock
+from foedus.keys.http import EPOCH, SEQUENCE, sign_request
+
+PATIENCE_S = 30.0
+_CONNECT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One request of an agent, before it is signed."""
+
+    method: str
+    path: str
+    series: str
+    """Whose numbers it is counted with."""
+    epoch: int
+    sequence: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    patience: float = PATIENCE_S
+    """Seconds to wait for the answer."""
+
+
+class Carrier(Protocol):
+    """Takes letters to the hub. Safe for threads."""
+
+    def open(self) -> None:
+        """Let letters go out again after `hang_up`."""
+        ...
+
+    def carry(self, letter: Letter) -> Answer:
+        """Return the hub's answer, good or not; raises `Unreachable` where there is none."""
+        ...
+
+    def hang_up(self, patience: float) -> None:
+        """Let no letter out any more; break off what is not answered after so many seconds, the long poll at once."""
+        ...
+
+
+class Post:
+    """Carries letters over HTTP, each signed with the site's key at the moment when it goes out."""
+
+    def __init__(self, dial: Callable[[], httpx2.Client], signer: Signer, clock: Clock) -> None:
+        self._line = Line(dial)
+        self._signer = signer
+        self._clock = clock
+
+    def open(self) -> None:
+        """Let letters go out."""
+        self._line.open()
+
+    def carry(self, letter: Letter) -> Answer:
+        """Sign, send, and wait for the answer."""
+        with self._line.call(polls=letter.series == "orders") as (http, extensions):
+            signed = sign_request(
+                self._signer,
+                letter.method,
+                str(http.base_url.join(letter.path)),
+                headers={**letter.headers, EPOCH: str(letter.epoch), SEQUENCE: str(letter.sequence)},
+                body=letter.body,
+                created=self._clock.now(),
+            )
+            return send(
+                http,
+                letter.method,
+                letter.path,
+                body=letter.body,
+                headers=signed,
+                patience=letter.patience,
+                extensions=extensions,
+            )
+
+    def hang_up(self, patience: float) -> None:
+        """End the long poll at once, everything else after `patience` seconds."""
+        self._line.hang_up(patience)
+
+
+def connect(hub: str, ca_file: str | None) -> httpx2.Client:
+    """Make the connection pool; nothing is sent yet."""
+    verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca_file) if ca_file else True
+    return httpx2.Client(
+        base_url=hub.rstrip("/"),
+        verify=verify,
+        timeout=httpx2.Timeout(PATIENCE_S, connect=_CONNECT_S),
+        headers={"User-Agent": f"foedus-agent/{__version__}"},
+        follow_redirects=False,
+    )
+
+
+def send(
+    http: httpx2.Client,
+    method: str,
+    path: str,
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    patience: float = PATIENCE_S,
+    extensions: Extensions | None = None,
+) -> Answer:
+    """Make one HTTP request; raises `Unreachable` where nothing comes back."""
+    timeout = httpx2.Timeout(patience, connect=_CONNECT_S)
+    try:
+        found = http.request(method, path, content=body, headers=dict(headers), timeout=timeout, extensions=extensions)
+    except httpx2.HTTPError as error:
+        words = str(error) or type(error).__name__
+        raise Unreachable(f"no answer from {http.base_url}: {words}", remedy="check the network and the hub") from error
+    return Answer(status=found.status_code, headers=dict(found.headers), body=found.content)
