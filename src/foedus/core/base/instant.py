@@ -60,7 +60,10 @@ def parse_iso(text: str) -> Instant:
     """
     if not _RFC_3339.fullmatch(text):
         raise ValueError(f"{text!r} is no time with its offset from UTC; write it like 2026-11-23T08:00:00Z")
-    moment = datetime.fromisoformat(text.upper())
+    try:
+        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError as error:  # at its own offset the first or the last day there is; in UTC the one beyond
+        raise ValueError(f"{text!r} is in no year from 1 to 9999 in UTC") from error
     return Instant((moment - _EPOCH) // _MILLISECOND)
 
 
