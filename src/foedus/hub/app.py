@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from foedus import __version__
 from foedus.core.base.errors import FoedusError
@@ -51,7 +51,14 @@ def create_app(hub: Hub) -> FastAPI:
     for noun in _NOUNS:
         app.include_router(noun.router, prefix=PREFIX)
     app.add_api_route("/healthz", health, methods=["GET"], tags=["health"], summary="Say whether the hub works")
-    app.add_api_route("/metrics", metrics, methods=["GET"], tags=["health"], summary="Figures for Prometheus")
+    app.add_api_route(
+        "/metrics",
+        metrics,
+        methods=["GET"],
+        tags=["health"],
+        summary="Figures for Prometheus",
+        response_class=PlainTextResponse,
+    )
     return app
 
 

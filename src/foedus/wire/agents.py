@@ -17,7 +17,7 @@ from foedus.core.jobs.spec import ArrayTask, JobSpec
 from foedus.core.jobs.state import AttemptState, Outcome
 from foedus.core.placement.capacity import Capacity
 from foedus.wire.ledger import SealView, SignedHead
-from foedus.wire.message import Message, WireObject
+from foedus.wire.message import AttemptNumber, Code, Message, Position, WireObject
 from foedus.wire.times import Time
 
 
@@ -127,7 +127,7 @@ class OrdersRequest(Message):
     """Ask for orders; the hub answers at once if there are any, else when there are, or after ``wait_s``."""
 
     wait_s: Annotated[float, Field(ge=0, le=60)] = 20
-    known: list[tuple[JobId, int]] = []
+    known: list[tuple[JobId, AttemptNumber]] = []
     """Attempts whose start order the agent has in its journal already but has not reported yet."""
 
 
@@ -143,7 +143,7 @@ class StatusItem(Message):
     """Where one attempt is."""
 
     job: JobId
-    attempt: int
+    attempt: AttemptNumber
     state: AttemptState
     native_id: str = ""
     native_state: str = ""
@@ -156,9 +156,9 @@ class StatusItem(Message):
     started: Time | None = None
     ended: Time | None = None
     outcome: Outcome | None = None
-    exit_code: int | None = None
-    signal: int | None = None
-    requeued_as: int | None = None
+    exit_code: Code | None = None
+    signal: Code | None = None
+    requeued_as: AttemptNumber | None = None
     """The site queued the job again; the number of the attempt that follows this one."""
     outputs: Digest | None = None
     """Manifest of the declared outputs, once uploaded."""
@@ -205,9 +205,9 @@ class LogPiece(Message):
     """A stretch of a job's output."""
 
     job: JobId
-    attempt: int
+    attempt: AttemptNumber
     stream: Annotated[str, Field(pattern="^(stdout|stderr)$")]
-    offset: Annotated[int, Field(ge=0)]
+    offset: Position
     data: str
     """Base64."""
     truncated: bool = False

@@ -1,7 +1,7 @@
 """The books, on the wire."""
 
 from foedus.core.base.ids import AllianceId, Digest, PartnerId, SiteId
-from foedus.wire.message import Message, WireObject
+from foedus.wire.message import Message, Position, WireObject
 from foedus.wire.times import Time
 
 
@@ -20,7 +20,7 @@ class SealView(Message):
     """A site's countersignature under a head that it found to follow from the ones before."""
 
     site: SiteId
-    seq: int
+    seq: Position
     hash: Digest
     at: Time
     """The head's own time: it is part of what is signed."""

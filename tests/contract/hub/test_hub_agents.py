@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from served import SCRIPT, Agent, Served, free
+from served import API, CLOCK, SCRIPT, Agent, Served, free
 
 from foedus.core.agreement.read import read
 from foedus.core.agreement.revocation import Revocation, make
@@ -16,6 +16,7 @@ from foedus.core.jobs.state import AttemptState
 from foedus.core.ledger.entry import Kind
 from foedus.core.ledger.verify import verify
 from foedus.keys import ed25519
+from foedus.keys.http import EPOCH, SEQUENCE, sign_request
 from foedus.wire.agents import RevocationReply
 
 SECOND_VERIFIER = Path(__file__).parents[1] / "ledger" / "second_verifier.py"
@@ -92,6 +93,23 @@ def test_a_body_that_was_changed_on_the_way(agent: Agent):
     assert (status, code) == (401, "not-authenticated")
     assert message.startswith("the body is not the one that was signed")
     assert agent.orders()["stops"] == []  # the number was not used up
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, str(2**53), "-1", "1e3"])
+def test_a_number_that_is_none(served: Served, agent: Agent, number: str):
+    url, own = f"{served.url}{API}/agents/{agent.site}/orders", {EPOCH: str(agent.epoch), SEQUENCE: number}
+    signed = sign_request(agent.key, "POST", url, headers=own, body=b"{}", created=CLOCK.now())
+    with served.http() as http:
+        answer = http.post(url, content=b"{}", headers=signed)
+    assert refusal(answer) == (422, "bad-input", f"{SEQUENCE}: {number[:64]!r} is no number; send a whole number")
+
+
+@pytest.mark.parametrize("wrong", [{"attempt": 2**63}, {"exit_code": 2**31}, {"requeued_as": 0}])
+def test_figures_that_no_database_holds_are_refused(agent: Agent, wrong: dict):
+    message = {"at": "2026-01-01T00:00:00Z", "statuses": [{**status("1", AttemptState.RUNNING), **wrong}]}
+    answer = agent.post("/reports", message)
+    assert refusal(answer)[:2] == (422, "bad-input")
+    assert [fault["path"] for fault in answer.json()["faults"]] == [f"statuses[0].{name}" for name in wrong]
 
 
 def test_unsigned_and_unknown(served: Served):

@@ -234,3 +234,20 @@ def test_the_description_is_true(served: Served):
         said = described["paths"][f"{API}/jobs/{{job}}"]["get"]["responses"]["4XX"]
         assert faults_of(said["content"]["application/json"]["schema"], parts, json.loads(refused.text)) == []
         assert faults_of(said["content"]["application/json"]["schema"], parts, {"code": 1}) != []
+
+
+def test_the_description_says_that_refusals_are_json_and_what_is_not(served: Served):
+    with served.http() as http:
+        paths = http.get(served.url + "/openapi.json").json()["paths"]
+    answers = [
+        (code, kind)
+        for methods in paths.values()
+        for operation in methods.values()
+        for code, answer in operation["responses"].items()
+        for kind in answer.get("content", {})
+    ]
+    assert {kind for code, kind in answers if code in {"4XX", "5XX"}} == {"application/json"}
+    other = {"application/octet-stream", "application/jsonl", "text/plain"}
+    assert {kind for code, kind in answers if code.startswith("2")} == {"application/json", *other}
+    piece = paths[f"{API}/projects/{{project}}/pieces/{{piece}}"]["put"]
+    assert list(piece["requestBody"]["content"]) == ["application/octet-stream"]

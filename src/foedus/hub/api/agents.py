@@ -1,5 +1,6 @@
 """Routes of agents: enrolment, and the signed exchange with each site."""
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from foedus.core.base.canon import LARGEST
 from foedus.core.base.errors import BadInput, Fault, NotAllowed, NotFound, Stale
 from foedus.core.base.ids import ProjectId, SiteId
 from foedus.flow import enrol
@@ -21,8 +23,8 @@ from foedus.flow.logs import append_log
 from foedus.flow.orders import enrolled, hello, starts, stops
 from foedus.flow.ports import BROKER, SiteRecord, Transaction, orders_topic
 from foedus.flow.report import report
-from foedus.hub.api.asking import LARGEST, REFUSALS, Asking, Key, ThisHub, ThisWaker, once
-from foedus.hub.api.files import BYTES, Piece
+from foedus.hub.api.asking import REFUSALS, Asking, Key, ThisHub, ThisWaker, once
+from foedus.hub.api.files import BYTES, TAKES_BYTES, Piece
 from foedus.hub.wiring import Hub, Result
 from foedus.keys.http import EPOCH, SEQUENCE, verify_request
 from foedus.wire.agents import (
@@ -44,9 +46,11 @@ from foedus.wire.agents import (
 )
 from foedus.wire.alliance import AgreementView
 from foedus.wire.files import MissingReply, MissingRequest
+from foedus.wire.message import Position
 
 router = APIRouter(tags=["agents"], responses=REFUSALS)
 _LOOK_AGAIN_S = 5.0
+_COUNT = re.compile(r"[0-9]{1,16}")
 _UNORDERED = frozenset({"pieces", "heads", "agreement"})
 """Series whose requests may arrive in any order, and twice: they change nothing that a repeat would change again."""
 
@@ -131,7 +135,7 @@ def accept(hub: Hub, record: SiteRecord, series: str, *, epoch: int, sequence: i
 
 def _number(headers: Mapping[str, str], name: str) -> int:
     value = headers.get(name, "")
-    if not (value.isascii() and value.isdecimal() and int(value) <= LARGEST):
+    if not _COUNT.fullmatch(value) or int(value) > LARGEST:
         raise BadInput(Fault(path=name, fault=f"{value[:64]!r} is no number", remedy="send a whole number"))
     return int(value)
 
@@ -216,7 +220,7 @@ def agent_agreement(hub: ThisHub, agent: Agent) -> AgreementView:  # noqa: ARG00
 def agent_heads(
     hub: ThisHub,
     agent: Agent,  # noqa: ARG001 - any enrolled agent may read the books
-    seq: Annotated[int, Query(alias="since", ge=0, le=LARGEST)] = 0,
+    seq: Annotated[Position, Query(alias="since")] = 0,
 ) -> HeadReply:
     """Return the entries after number `since`, and the signed head that they lead to."""
     with hub.store.read() as tx:
@@ -231,7 +235,7 @@ def agent_missing(hub: ThisHub, agent: Agent, project: ProjectId, request: Missi
     )
 
 
-@router.put("/agents/{site}/projects/{project}/pieces/{piece}", status_code=204)
+@router.put("/agents/{site}/projects/{project}/pieces/{piece}", status_code=204, openapi_extra=TAKES_BYTES)
 async def agent_put_piece(hub: ThisHub, agent: Agent, project: ProjectId, piece: Piece, request: Request) -> None:
     """Keep a piece of a job's outputs."""
     data = await request.body()
@@ -243,7 +247,7 @@ async def agent_put_piece(hub: ThisHub, agent: Agent, project: ProjectId, piece:
     await run_in_threadpool(keep)
 
 
-@router.get("/agents/{site}/projects/{project}/pieces/{piece}", response_class=Response, responses={**BYTES})
+@router.get("/agents/{site}/projects/{project}/pieces/{piece}", response_class=Response, responses=BYTES)
 def agent_get_piece(hub: ThisHub, agent: Agent, project: ProjectId, piece: Piece) -> Response:
     """Return a piece of a bundle."""
     data = _in_project(hub, agent, project, lambda _: hub.pieces.get(project, piece))

@@ -21,10 +21,6 @@ from foedus.wire.errors import ErrorView
 
 _BEARER = HTTPBearer(auto_error=False, description="A token, as `foedus token create` prints it.")
 _LONGEST_KEY = 200
-MOST_ATTEMPTS = 2**31 - 1
-"""Largest number of an attempt that can be asked for: what the database holds."""
-LARGEST = 2**53 - 1
-"""Largest offset or entry number that can be asked for: the largest whole number that JSON carries exactly."""
 
 REFUSALS: dict[int | str, dict[str, object]] = {
     "4XX": {"model": ErrorView, "description": "The call was refused; the body says why and what to do."},

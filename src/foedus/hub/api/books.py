@@ -6,13 +6,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
+from foedus.core.base.canon import LARGEST
 from foedus.flow.balance import balance_view
 from foedus.flow.books import entry_json, head, ledger_file
-from foedus.hub.api.asking import LARGEST, REFUSALS, Asking, ThisHub
+from foedus.hub.api.asking import REFUSALS, Asking, ThisHub
 from foedus.hub.wiring import Hub
 from foedus.wire.ledger import BalanceView, EntryPage, SignedHead
 
 router = APIRouter(tags=["books"], responses=REFUSALS)
+_LINES: dict[int | str, dict[str, object]] = {200: {"content": {"application/jsonl": {"schema": {"type": "string"}}}}}
 
 
 @router.get("/ledger/head")
@@ -38,7 +40,7 @@ def ledger_entries(
     return EntryPage(entries=[entry_json(entry) for entry in found], next=last + 1 if more else None)
 
 
-@router.get("/ledger/export", response_class=Response)
+@router.get("/ledger/export", response_class=Response, responses=_LINES)
 def ledger_export(hub: ThisHub, caller: Asking) -> StreamingResponse:  # noqa: ARG001 - the books are open to the alliance
     """Return the whole ledger as a file that anybody can check with the agreement alone."""
     return StreamingResponse(_lines(hub), media_type="application/jsonl")

@@ -12,20 +12,24 @@ from foedus.flow.access import Caller, visible_project
 from foedus.flow.files import output_piece, outputs, put_piece
 from foedus.flow.logs import LogStretch, read_log
 from foedus.flow.ports import job_topic
-from foedus.hub.api.asking import LARGEST, MOST_ATTEMPTS, REFUSALS, Asking, ThisHub, ThisWaker
+from foedus.hub.api.asking import REFUSALS, Asking, ThisHub, ThisWaker
 from foedus.hub.wiring import Hub
 from foedus.wire.alliance import Scope
 from foedus.wire.files import Manifest, MissingReply, MissingRequest
+from foedus.wire.message import AttemptNumber, Position
 
 router = APIRouter(tags=["files"], responses=REFUSALS)
 _LOOK_AGAIN_S = 5.0
 
-WhichAttempt = Annotated[int | None, Query(ge=1, le=MOST_ATTEMPTS)]
+WhichAttempt = Annotated[AttemptNumber | None, Query()]
 """Number of an attempt; the newest if it is left out."""
 Piece = Annotated[Digest, Path(pattern="^[0-9a-f]{64}$")]
 """SHA-256 of the piece, in small letters."""
-BYTES = {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
+_BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+BYTES: dict[int | str, dict[str, object]] = {200: {"content": _BINARY}}
 """What a route that answers bytes documents."""
+TAKES_BYTES: dict[str, object] = {"requestBody": {"content": _BINARY, "required": True}}
+"""What a route that takes bytes documents."""
 
 
 @router.post("/projects/{project}/pieces/missing")
@@ -37,7 +41,7 @@ def missing_pieces(hub: ThisHub, caller: Asking, project: ProjectId, request: Mi
         return MissingReply(missing=list(tx.pieces.missing(project, request.pieces)))
 
 
-@router.put("/projects/{project}/pieces/{piece}", status_code=204)
+@router.put("/projects/{project}/pieces/{piece}", status_code=204, openapi_extra=TAKES_BYTES)
 async def put_project_piece(hub: ThisHub, caller: Asking, project: ProjectId, piece: Piece, request: Request) -> None:
     """Keep a piece for the project."""
     caller.needs(Scope.SUBMIT)
@@ -58,7 +62,7 @@ def job_outputs(hub: ThisHub, caller: Asking, job: JobId, attempt: WhichAttempt 
         return outputs(tx, caller, hub.pieces, job_id(job), attempt)
 
 
-@router.get("/jobs/{job}/outputs/pieces/{piece}", response_class=Response, responses={**BYTES})
+@router.get("/jobs/{job}/outputs/pieces/{piece}", response_class=Response, responses=BYTES)
 def job_output_piece(hub: ThisHub, caller: Asking, job: JobId, piece: Piece, attempt: WhichAttempt = None) -> Response:
     """Return one piece of what the job brought back."""
     with hub.store.read() as tx:
@@ -66,7 +70,7 @@ def job_output_piece(hub: ThisHub, caller: Asking, job: JobId, piece: Piece, att
     return Response(data, media_type="application/octet-stream")
 
 
-@router.get("/jobs/{job}/logs/{stream}", response_class=Response, responses={**BYTES})
+@router.get("/jobs/{job}/logs/{stream}", response_class=Response, responses=BYTES)
 async def job_log(
     hub: ThisHub,
     waker: ThisWaker,
@@ -74,7 +78,7 @@ async def job_log(
     job: JobId,
     stream: Annotated[str, Path(pattern="^(stdout|stderr)$")],
     attempt: WhichAttempt = None,
-    offset: Annotated[int, Query(ge=0, le=LARGEST)] = 0,
+    offset: Position = 0,
     limit: Annotated[int, Query(ge=1, le=4 * 1024 * 1024)] = 1024 * 1024,
     wait_s: Annotated[float, Query(ge=0, le=60)] = 0,
 ) -> Response:

@@ -32,6 +32,7 @@ from foedus.wire.jobs import (
 router = APIRouter(tags=["jobs"], responses=REFUSALS)
 _LOOK_AGAIN_S = 5.0
 """A waiting request looks by itself this often, in case a wake-up went astray."""
+_TEXT: dict[int | str, dict[str, object]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 
 @router.post("/jobs", status_code=201, response_model=SubmitReply)
@@ -121,12 +122,12 @@ def why_job(hub: ThisHub, caller: Asking, job: JobId, accept_language: Annotated
         return why(tx, caller, job_id(job), agreement, hub.place_rules, language=language, now=now)
 
 
-@router.get("/jobs/{job}/script", response_class=PlainTextResponse)
-def job_script(hub: ThisHub, caller: Asking, job: JobId) -> str:
+@router.get("/jobs/{job}/script", response_class=Response, responses=_TEXT)
+def job_script(hub: ThisHub, caller: Asking, job: JobId) -> Response:
     """Return the script, byte for byte as it was submitted."""
     with hub.store.read() as tx:
         found = visible_whole(tx, caller, job_id(job))
-        return tx.jobs.specs([found.spec])[found.spec].script
+        return PlainTextResponse(tx.jobs.specs([found.spec])[found.spec].script)
 
 
 def _view(hub: Hub, caller: Caller, name: JobId) -> JobView:
