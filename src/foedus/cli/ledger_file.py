@@ -5,7 +5,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
@@ -15,11 +15,13 @@ from typing import IO, Final, cast
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.ledger.chain import Head, signed_head_from_json
 from foedus.core.ledger.entry import Entry, Kind, entry_from_json
-from foedus.core.ledger.lines import LONGEST_LINE, Mapper, Seen
+from foedus.core.ledger.lines import LONGEST_LINE
+from foedus.core.ledger.runs import Chunk, Found, Mapper
 
 LONG: Final = 4 * 1024 * 1024
 """Bytes; a shorter file takes less time than starting processes does."""
-_CHUNK: Final = 500
+_TOLD: Final = 500
+"""Lines after which the bar moves."""
 _AHEAD: Final = 3
 
 
@@ -48,8 +50,8 @@ def pool(path: Path, processes: int) -> Generator[Mapper | None]:
         return
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as executor:
 
-        def examine(function: Callable[[bytes], Seen], lines: Iterable[bytes]) -> Iterator[Seen]:
-            return _map(executor, count * _AHEAD, function, lines)
+        def examine(function: Callable[[Chunk], Found], chunks: Iterable[Chunk]) -> Iterator[Found]:
+            return _map(executor, count * _AHEAD, function, chunks)
 
         yield examine
 
@@ -98,23 +100,17 @@ def _lines(file: IO[bytes], tell: Callable[[], object] | None = None) -> Iterato
     while line := file.readline(LONGEST_LINE + 1):
         yield line
         number += 1
-        if tell and number % _CHUNK == 0:
+        if tell and number % _TOLD == 0:
             tell()
 
 
 def _map(
-    executor: ProcessPoolExecutor, ahead: int, function: Callable[[bytes], Seen], lines: Iterable[bytes]
-) -> Iterator[Seen]:
-    """Like `map`, in chunks, in order; never more than so many chunks are read ahead."""
-    source = iter(lines)
-    waiting: deque[Future[list[Seen]]] = deque()
-    while True:
-        while len(waiting) < ahead and (chunk := list(islice(source, _CHUNK))):
-            waiting.append(executor.submit(_apply, function, chunk))
-        if not waiting:
-            return
-        yield from waiting.popleft().result()
-
-
-def _apply(function: Callable[[bytes], Seen], lines: list[bytes]) -> list[Seen]:
-    return [function(line) for line in lines]
+    executor: ProcessPoolExecutor, ahead: int, function: Callable[[Chunk], Found], chunks: Iterable[Chunk]
+) -> Iterator[Found]:
+    """Like `map`, in order; never more than so many chunks are read ahead."""
+    source = iter(chunks)
+    waiting = deque(executor.submit(function, chunk) for chunk in islice(source, ahead))
+    while waiting:
+        found = waiting.popleft().result()
+        waiting.extend(executor.submit(function, chunk) for chunk in islice(source, 1))
+        yield found

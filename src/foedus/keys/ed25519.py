@@ -4,7 +4,6 @@ import os
 import stat
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -13,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
+from nacl.bindings import crypto_sign_BYTES, crypto_sign_open
+from nacl.exceptions import BadSignatureError
 
 from foedus.core.base.errors import BadInput, Conflict, Fault, NotFound
 from foedus.core.base.ids import KEY
@@ -57,13 +58,16 @@ def public(key: str) -> Ed25519PublicKey | None:
 
 
 def verify(key: str, message: bytes, signature: bytes) -> bool:
-    """Check one signature: a `foedus.core.base.dsse.Verifier`."""
-    found = public(key)
-    if found is None:
+    """Check one signature: a `foedus.core.base.dsse.Verifier`.
+
+    With libsodium: books of a million entries are little else, and it takes half the time of OpenSSL. Keys of small
+    order, under which one signature is good for many messages, are no keys to it.
+    """
+    if not KEY.fullmatch(key) or len(signature) != crypto_sign_BYTES:
         return False
     try:
-        found.verify(signature, message)
-    except InvalidSignature:
+        crypto_sign_open(signature + message, bytes.fromhex(key.removeprefix(PREFIX)))
+    except BadSignatureError:
         return False
     return True
 

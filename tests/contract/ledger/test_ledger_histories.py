@@ -11,6 +11,7 @@ from foedus.core.agreement.read import read
 from foedus.core.base.instant import Instant
 from foedus.core.ledger.bodies import allocation_body, project_body
 from foedus.core.ledger.entry import Kind
+from foedus.core.ledger.lines import examine
 from foedus.core.ledger.verify import verify
 
 HOMES = {"jerusalem": "israel", "baku": "azerbaijan"}
@@ -67,12 +68,16 @@ def seal(data, books):
         books.seal(site, data.draw(st.just(site) | SIGNERS))
 
 
+def line_by_line(_, chunks):
+    return ([examine(line, check) for line in chunk] for chunk in chunks)
+
+
 ACTIONS = st.sampled_from([use, use, use, vouch, revoke, agree, fund, seal])
 
 
 @settings(max_examples=150)
 @given(st.data())
-def test_two_verifiers_say_the_same_of_any_history(data):
+def test_two_verifiers_say_the_same_of_any_history_and_runs_say_what_lines_say(data):
     books = Books()
     if data.draw(st.booleans()):
         books.agree()
@@ -86,6 +91,7 @@ def test_two_verifiers_say_the_same_of_any_history(data):
     ours = verify(lines, agreement=TRUSTED, check=check)
     theirs = second_verifier.wrong(b"".join(lines), FILE.encode())
     assert ours.sound == (theirs is None), (ours.faults, theirs)
+    assert ours == verify(lines, agreement=TRUSTED, check=check, mapper=line_by_line)
 
 
 @settings(max_examples=40)
@@ -104,4 +110,5 @@ def test_any_honest_history_is_sound(used):
     lines = books.export()
     report = verify(lines, agreement=TRUSTED, check=check, held=books.head)
     assert (report.faults, report.head, report.entries) == ((), books.head, len(books.entries))
+    assert report == verify(lines, agreement=TRUSTED, check=check, held=books.head, mapper=line_by_line)
     assert second_verifier.wrong(b"".join(lines), FILE.encode()) is None

@@ -385,9 +385,11 @@ def test_a_body_with_a_hundred_thousand_brackets_is_only_a_fault():
     assert [fault.line for fault in report(lines).faults] == [3, 5]
 
 
-def test_a_pool_may_examine_lines():
-    def ahead(function, lines):
-        return iter([function(line) for line in list(lines)])
+def test_a_pool_may_examine_chunks_ahead(monkeypatch):
+    monkeypatch.setattr("foedus.core.ledger.verify._CHUNK", 5000)
+
+    def ahead(function, chunks):
+        return iter([function(chunk) for chunk in list(chunks)])
 
     lines = a_ledger().export()
     assert report(lines, mapper=ahead) == report(lines)

@@ -92,3 +92,17 @@ def test_any_flipped_bit_spoils_a_signature(message, flip):
 def test_malformed_keys_and_signatures_are_simply_false(key, signature):
     assert not verify(key, b"message", signature)
     assert not verify("ed25519:" + "00" * 31 + "ff", b"message", signature)
+
+
+def test_a_key_of_small_order_proves_nothing():
+    """Under the neutral point (y = 1) a signature of R = that point and S = 0 is good for every message."""
+    neutral = b"\1" + bytes(31)
+    assert not verify("ed25519:" + neutral.hex(), b"anything", neutral + bytes(32))
+
+
+def test_bytes_do_not_wander_between_signature_and_message():
+    key = make()
+    signature = key.sign(b"message")
+    assert verify(key.key, b"message", signature)
+    assert not verify(key.key, signature[-1:] + b"message", signature[:-1])
+    assert not verify(key.key, b"essage", signature + b"m")

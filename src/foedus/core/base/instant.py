@@ -12,7 +12,8 @@ CLOCK_SLACK_S = 120
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_SPELLING = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.(?!000)[0-9]{3})?Z")
+SPELLING = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.(?!000)[0-9]{3})?Z")
+"""How `iso` writes an instant."""
 _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -61,9 +62,13 @@ def parse_iso(text: str) -> Instant:
     if not _RFC_3339.fullmatch(text):
         raise ValueError(f"{text!r} is no time with its offset from UTC; write it like 2026-11-23T08:00:00Z")
     try:
-        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
+        return instant(datetime.fromisoformat(text.upper()).astimezone(UTC))
     except OverflowError as error:  # at its own offset the first or the last day there is; in UTC the one beyond
         raise ValueError(f"{text!r} is in no year from 1 to 9999 in UTC") from error
+
+
+def instant(moment: datetime) -> Instant:
+    """Convert a moment that knows its offset from UTC; what is finer than a millisecond is cut off."""
     return Instant((moment - _EPOCH) // _MILLISECOND)
 
 
@@ -77,7 +82,7 @@ def exact_instant(text: object) -> Instant | None:
 
 @lru_cache(maxsize=256)  # the books look at each time twice: when it is checked, and when it is read
 def _exact(text: str) -> Instant | None:
-    if not _SPELLING.fullmatch(text):
+    if not SPELLING.fullmatch(text):
         return None
     try:
         return parse_iso(text)

@@ -1,11 +1,11 @@
 """One line of an exported ledger, examined by itself: spelling, hash, signatures, and whether it can be true.
 
-All that is expensive happens here and needs nothing but the line, so that lines can be examined side by side, in
-several processes. What needs the lines before it is in `foedus.core.ledger.verify`.
+Nothing is needed but the line, so that lines can be examined side by side, in several processes. What needs the lines
+before it is in `foedus.core.ledger.verify`.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from foedus.core.base.canon import JsonObject, canonical, sha256, written
@@ -40,14 +40,20 @@ TRAILER_START: Final = b'{"alliance":'
 """How a trailer begins (and the header); entries and seals begin otherwise."""
 
 
-class UsageFacts(NamedTuple):
-    """What the lines before a usage record have a say in."""
+class Whose(NamedTuple):
+    """Whose usage record it is, under which version of the agreement."""
 
     alliance: AllianceId
     version: int
     site: SiteId
     site_partner: PartnerId
     user_partner: PartnerId
+
+
+class UsageFacts(NamedTuple):
+    """What the lines before a usage record have a say in."""
+
+    whose: Whose
     job: JobId
     attempt: int
     corrects: int | None
@@ -102,8 +108,6 @@ class BrokenSeen(NamedTuple):
 
 
 Seen: TypeAlias = HeaderSeen | EntrySeen | SealSeen | TrailerSeen | BrokenSeen
-Mapper = Callable[[Callable[[bytes], Seen], Iterable[bytes]], Iterable[Seen]]
-"""Applies a function to each line and gives the results in order: `map`, or a pool of processes."""
 
 
 def examine(line: bytes, check: Verifier) -> Seen:
@@ -184,17 +188,8 @@ def _body(kind: Kind, body: JsonObject, at: Instant) -> tuple[UsageFacts | None,
             return None, body_faults(kind, body)
     except BadInput as error:
         return None, error.faults
-    facts = UsageFacts(
-        usage.alliance,
-        usage.agreement_version,
-        usage.site,
-        usage.site_partner,
-        usage.user_partner,
-        usage.job,
-        usage.attempt,
-        corrects,
-    )
-    return facts, implausible(usage, at)
+    whose = Whose(usage.alliance, usage.agreement_version, usage.site, usage.site_partner, usage.user_partner)
+    return UsageFacts(whose, usage.job, usage.attempt, corrects), implausible(usage, at)
 
 
 def _seal(parts: dict[str, object], check: Verifier, faults: list[str]) -> Seen:

@@ -16,7 +16,7 @@ from foedus.core.base.errors import BadInput, TooLarge
 from foedus.core.base.ids import PartnerId, SiteId
 from foedus.core.base.instant import Instant, exact_instant, iso
 from foedus.core.ledger.entry import Kind
-from foedus.core.ledger.lines import EntrySeen, UsageFacts
+from foedus.core.ledger.lines import EntrySeen, Whose
 
 
 class Trust:
@@ -64,20 +64,20 @@ class Trust:
             case _:
                 return faults + self._decide(entry.signers)
 
-    def usage_faults(self, usage: UsageFacts, signers: Sequence[str], at: Instant) -> list[str]:
-        """Say what is wrong with who signed a usage record, and for whom."""
-        agreement = self._versions.get(usage.version)
+    def usage_faults(self, whose: Whose, signers: Sequence[str], at: Instant) -> list[str]:
+        """Say what is wrong with who signed a usage record, and for whom; what is right stays right later."""
+        agreement = self._versions.get(whose.version)
         if agreement is None:
-            return [f"version {usage.version} of the agreement was not in force when this was booked"]
-        faults = _alliance(usage.alliance, agreement)
-        site = agreement.site(usage.site)
+            return [f"version {whose.version} of the agreement was not in force when this was booked"]
+        faults = _alliance(whose.alliance, agreement)
+        site = agreement.site(whose.site)
         if site is None:
-            faults.append(f"{usage.site} is no site of the agreement")
-        elif site.partner != usage.site_partner:
-            faults.append(f"site {usage.site} is {site.partner}'s, not {usage.site_partner}'s")
-        if agreement.partner(usage.user_partner) is None:
-            faults.append(f"{usage.user_partner} is no partner of the agreement")
-        return faults + self._site_signed(usage.site, signers, at)
+            faults.append(f"{whose.site} is no site of the agreement")
+        elif site.partner != whose.site_partner:
+            faults.append(f"site {whose.site} is {site.partner}'s, not {whose.site_partner}'s")
+        if agreement.partner(whose.user_partner) is None:
+            faults.append(f"{whose.user_partner} is no partner of the agreement")
+        return faults + self._site_signed(whose.site, signers, at)
 
     def seal_faults(self, site: SiteId, signers: Sequence[str], at: Instant) -> list[str]:
         """Say what is wrong with the two signatures of a seal."""

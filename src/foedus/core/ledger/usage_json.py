@@ -36,8 +36,10 @@ from foedus.core.ledger.members import (
 )
 from foedus.core.ledger.usage import EnergyMethod, Usage
 
-_NATIVE = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._:+@/\[\]-]{0,127})?")
-_MODEL = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9 ._:+/-]{0,62}[A-Za-z0-9])?)?")
+NATIVE = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._:+@/\[\]-]{0,127})?")
+"""A scheduler's job id; empty for an attempt that was never handed over."""
+MODEL = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9 ._:+/-]{0,62}[A-Za-z0-9])?)?")
+"""A GPU model; empty where the site does not name one."""
 _MOST_MODELS = 64
 
 
@@ -135,11 +137,11 @@ _CHECKS: Final[dict[str, Check]] = {
     "energy": maybe(count),
     "energy_method": maybe(one_of(EnergyMethod)),
     "exit_code": count,
-    "gpu_seconds": table(spelled(_MODEL, "a GPU model"), count, _MOST_MODELS),
-    "gpus": table(spelled(_MODEL, "a GPU model"), count, _MOST_MODELS),
+    "gpu_seconds": table(spelled(MODEL, "a GPU model"), count, _MOST_MODELS),
+    "gpus": table(spelled(MODEL, "a GPU model"), count, _MOST_MODELS),
     "job": job,
     "memory": count,
-    "native_id": spelled(_NATIVE, "a scheduler's job id"),
+    "native_id": spelled(NATIVE, "a scheduler's job id"),
     "nodes": count,
     "outcome": one_of(Outcome),
     "project": name,

@@ -1,14 +1,16 @@
 """Reads an exported ledger from end to end and finds everything that was changed, dropped, reordered or doubled.
 
-Needs the file and one agreement that the reader trusts, and nothing else. Lines are taken one after the other; what
-is kept is one number per attempt, so that a second record of it is noticed.
+Needs the file and one agreement that the reader trusts, and nothing else. Lines are taken one after the other, runs of
+usage entries as a whole where they fit; what is kept is one number per attempt, so that a second record of it is
+noticed.
 """
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Final, assert_never
 
 from foedus.core.agreement.model import Agreement
@@ -22,17 +24,19 @@ from foedus.core.ledger.lines import (
     BrokenSeen,
     EntrySeen,
     HeaderSeen,
-    Mapper,
     SealSeen,
     Seen,
     TrailerSeen,
     UsageFacts,
     examine,
 )
+from foedus.core.ledger.runs import Chunk, Found, Link, Mapper, Run, examine_chunk
 from foedus.core.ledger.trust import Trust
 
 MOST_FAULTS: Final = 1000
 """Listed in a report; the others are counted."""
+_CHUNK: Final = 512 * 1024
+"""Bytes that are examined at a time, some hundred lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,32 +99,47 @@ def verify(
     ``held`` is a head that the reader kept from an earlier time: the ledger must lead through it. ``mapper`` may
     examine lines in several processes; the default is one after the other.
     """
-    book = _Book(agreement, held)
-    hashed = _Hashed(lines)
-    examiner = partial(examine, check=check)
-    seen_lines: Iterable[Seen] = mapper(examiner, hashed) if mapper else map(examiner, hashed)
-    for seen in seen_lines:
-        book.take(seen, hashed)
+    file = _File(lines)
+    book = _Book(agreement, held, partial(examine, check=check))
+    examiner = partial(examine_chunk, check=check)
+    parts: Iterable[Found] = mapper(examiner, file) if mapper else map(examiner, file)
+    for found in parts:
+        book.take(found, file)
     return book.close()
 
 
-class _Hashed:
-    """Passes lines on, and remembers the hash of all bytes before each line that may be the trailer.
+class _File:
+    """Passes lines on in chunks, and remembers the hash of all bytes before each line that may be the trailer.
 
-    The reader may be ahead of the one who asks: a pool takes lines in advance.
+    The reader may be ahead of the one who asks: a pool takes chunks in advance.
     """
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         self._lines = lines
+        self._passed: deque[Chunk] = deque()
         self._before: deque[tuple[int, Digest]] = deque()
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Chunk]:
         so_far = hashlib.sha256()
+        chunk: list[bytes] = []
+        size = 0
         for number, line in enumerate(self._lines, 1):
             if line.startswith(TRAILER_START):
                 self._before.append((number, Digest(so_far.hexdigest())))
             so_far.update(line)
-            yield line
+            chunk.append(line)
+            size += len(line)
+            if size >= _CHUNK:
+                self._passed.append(chunk)
+                yield chunk
+                chunk, size = [], 0
+        if chunk:
+            self._passed.append(chunk)
+            yield chunk
+
+    def chunk(self) -> Chunk:
+        """Return the oldest chunk that was passed on, once."""
+        return self._passed.popleft()
 
     def before(self, number: int) -> Digest | None:
         """Return the hash of all bytes before line `number`; ask in ascending order."""
@@ -134,16 +153,17 @@ class _Hashed:
 class _Book:
     """The state that one line leaves for the next."""
 
-    def __init__(self, agreement: Agreement, held: Head | None) -> None:
+    def __init__(self, agreement: Agreement, held: Head | None, closer: Callable[[bytes], Seen]) -> None:
         self._agreement = agreement
         self._held = held
+        self._closer = closer
         self._trust = Trust(agreement)
         self._faults: list[LineFault] = []
         self._unlisted = 0
         self._line = 0
         self._kinds: Counter[Kind] = Counter()
         self._first: Instant | None = None
-        self._last: EntrySeen | None = None
+        self._last: Link | None = None
         self._lost = False
         """The line before could not be read: the next entry is taken as it comes."""
         self._sealing: SiteId | None = None
@@ -151,8 +171,21 @@ class _Book:
         self._seals: dict[SiteId, Sealed] = {}
         self._closed = False
 
-    def take(self, seen: Seen, hashed: _Hashed) -> None:
-        """Go on by one line."""
+    def take(self, found: Found, file: _File) -> None:
+        """Go on by one chunk. A run that does not fit as a whole is looked at line by line, to say what is wrong."""
+        lines = iter(file.chunk())
+        for seen in found:
+            if not isinstance(seen, Run):
+                next(lines)
+                self._take(seen, file)
+            elif self._fits(seen):
+                deque(islice(lines, len(seen.attempts)), maxlen=0)
+                self._join(seen)
+            else:
+                for line in islice(lines, len(seen.attempts)):
+                    self._take(self._closer(line), file)
+
+    def _take(self, seen: Seen, file: _File) -> None:
         self._line += 1
         self._note(seen.faults)
         if self._closed:
@@ -169,7 +202,7 @@ class _Book:
             case SealSeen():
                 self._seal(seen)
             case TrailerSeen():
-                self._trailer(seen, hashed.before(self._line))
+                self._trailer(seen, file.before(self._line))
             case BrokenSeen():
                 self._lost = True
             case _:
@@ -196,7 +229,7 @@ class _Book:
             unlisted=self._unlisted,
         )
 
-    def _head(self, last: EntrySeen) -> Head:
+    def _head(self, last: Link) -> Head:
         return Head(alliance=self._agreement.id, seq=last.seq, hash=last.hash, at=last.at)
 
     def _note(self, faults: Iterable[str]) -> None:
@@ -206,18 +239,41 @@ class _Book:
             else:
                 self._unlisted += 1
 
+    def _fits(self, run: Run) -> bool:
+        """Say whether nothing is wrong with a run where it stands."""
+        last, held = self._last, self._held
+        if last is None or self._closed or self._lost:
+            return False
+        return (
+            (run.first.seq, run.prev) == (last.seq + 1, last.hash)
+            and run.first.at >= last.at
+            and not (held and run.first.seq <= held.seq <= run.last.seq)
+            and not any(self._trust.usage_faults(whose, [signer], at) for whose, signer, at in run.signed)
+            and len(frozenset(run.attempts)) == len(run.attempts)
+            and self._attempts.keys().isdisjoint(run.attempts)
+        )
+
+    def _join(self, run: Run) -> None:
+        count = len(run.attempts)
+        self._line += count
+        self._last = run.last
+        self._sealing = None
+        self._first = self._first or run.first.at
+        self._kinds[Kind.USAGE] += count
+        self._attempts.update(zip(run.attempts, range(run.first.seq, run.first.seq + count), strict=True))
+
     def _entry(self, entry: EntrySeen) -> None:
         if not self._lost:
             self._place(entry)
         self._lost = False
-        self._last = entry
+        self._last = Link(entry.seq, entry.hash, entry.at)
         self._sealing = None
         self._first = self._first or entry.at
         self._kinds[entry.kind] += 1
         if entry.usage is None:
             self._note(self._trust.learn(entry))
         else:
-            self._note(self._trust.usage_faults(entry.usage, entry.signers, entry.at))
+            self._note(self._trust.usage_faults(entry.usage.whose, entry.signers, entry.at))
             self._note(self._once(entry.seq, entry.usage, entry.kind))
         held = self._held
         if held and entry.seq == held.seq and (entry.hash, entry.at) != (held.hash, held.at):
