@@ -4,12 +4,11 @@ from dataclasses import replace
 import pytest
 from alliance import GRANTED, HOUR, Alliance, capacity, script
 
-from foedus.core.base.errors import BadInput, Fault, NotAllowed
+from foedus.core.base.errors import BadInput, Busy, Fault, NotAllowed
 from foedus.core.jobs.job import Array, Job
 from foedus.core.jobs.spec import Purpose, Resources
 from foedus.core.jobs.state import JobState
 from foedus.flow.submit import submit
-from foedus.policy.cedar import CedarPolicy
 from foedus.store.migrate import migrate
 from foedus.store.unit import open_store
 from foedus.wire.alliance import ProjectRole, Scope
@@ -180,20 +179,15 @@ def test_two_at_once_never_spend_the_same_hours(alliance: Alliance, tmp_path):
     store.close()
 
 
-def test_lost_to_another_submission_it_is_decided_again(alliance: Alliance):
+def test_lost_to_another_submission_it_is_to_be_decided_again(alliance: Alliance):
     """Another transaction takes the rest between the look at the budget and the reservation."""
-    taken: list[bool] = []
-
-    def judge(requests):
-        return CedarPolicy(alliance.agreement.clauses).judge(requests)
 
     class Greedy:
         def __init__(self, projects):
             self._projects = projects
 
         def reserve(self, project, amount):
-            if not taken:
-                taken.append(self._projects.reserve(project, GRANTED))
+            assert self._projects.reserve(project, GRANTED)
             return self._projects.reserve(project, amount)
 
         def __getattr__(self, name):
@@ -212,11 +206,18 @@ def test_lost_to_another_submission_it_is_decided_again(alliance: Alliance):
 
     who = alliance.caller("noa")
     asked = [Submission(script=script())]
-    (view,) = alliance.do(lambda tx: submit(Raced(tx), who, asked, alliance.rules, alliance.now))
-    assert view.state is JobState.REFUSED
-    assert view.reasons[0].text == (
-        "the job may use 1 GPU-hours, and project shield has 0 left (1000 granted, 0 used, 1000 held for other jobs)"
+    with pytest.raises(Busy, match="the allocation of shield changed while this was decided; nothing happened"):
+        alliance.do(lambda tx: submit(Raced(tx), who, asked, alliance.rules, alliance.now))
+    assert alliance.budget() == (GRANTED, 0, 0)
+
+
+def test_many_at_once_get_what_is_left_one_after_the_other(alliance: Alliance):
+    views = alliance.submit_all("noa", [script(gpus=20, time="20:00:00")] * 4)
+    assert [view.state for view in views] == [JobState.PENDING] * 2 + [JobState.REFUSED] * 2
+    assert views[2].reasons[0].text == (
+        "the job may use 400 GPU-hours, and project shield has 200 left (1000 granted, 0 used, 800 held for other jobs)"
     )
+    assert alliance.budget() == (GRANTED, 0, 800 * HOUR)
 
 
 def fault_of(alliance: Alliance, *args, **reach) -> tuple[Fault, ...]:

@@ -1,5 +1,6 @@
 """Admit: ask the clauses, decide, and set aside at once what an admitted job may use at most."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,8 +13,6 @@ from foedus.core.base.instant import Instant
 from foedus.core.base.units import GpuSeconds
 from foedus.core.jobs.spec import JobSpec
 from foedus.flow.ports import Policy, Transaction
-
-_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +32,10 @@ class Decision:
 
 
 class Admission:
-    """Decides on the jobs of one transaction, one after the other, each on what the ones before have left."""
+    """Decides on the jobs of one transaction, one after the other, each on what the ones before have left.
+
+    `settle` then sets aside at once what all of them may use.
+    """
 
     def __init__(self, tx: Transaction, rules: Rules, now: Instant) -> None:
         self._tx = tx
@@ -41,26 +43,29 @@ class Admission:
         self._now = now
         self._limits = _limits(tx)
         self._budgets: dict[ProjectId, Budget] = {}
+        self._taken: Counter[ProjectId] = Counter()
         self._verdicts: dict[tuple[RunRequest, ...], Sequence[Verdict]] = {}
 
     def decide(self, spec: JobSpec, applicant: Applicant) -> Decision:
-        """Decide on one job; raises `Busy` if others keep taking from the same allocation."""
+        """Decide on one job."""
         agreement, project = self._rules.agreement, applicant.project
         verdicts = self._judge(tuple(run_request(applicant, spec, site) for site in agreement.sites))
         by_site = {verdict.site: verdict for verdict in verdicts}
-        for _ in range(_TRIES):
-            budget = self._budget(project)
-            verdict = admit(
-                spec, agreement, applicant, budget=budget, verdicts=by_site, limits=self._limits, now=self._now
-            )
-            if isinstance(verdict, Refused):
-                return Decision(verdict=verdict, verdicts=verdicts)
-            if self._tx.projects.reserve(project, verdict.cost):
-                self._budgets[project] = replace(budget, reserved=GpuSeconds(budget.reserved + verdict.cost))
-                return Decision(verdict=verdict, verdicts=verdicts)
-            # Another transaction took the rest of the allocation in this very moment: decide again on what is left.
-            del self._budgets[project]
-        raise Busy(f"the allocation of {project} changes while this is decided; nothing happened")
+        budget = self._budget(project)
+        verdict = admit(spec, agreement, applicant, budget=budget, verdicts=by_site, limits=self._limits, now=self._now)
+        if isinstance(verdict, Admitted):
+            self._taken[project] += verdict.cost
+            self._budgets[project] = replace(budget, reserved=GpuSeconds(budget.reserved + verdict.cost))
+        return Decision(verdict=verdict, verdicts=verdicts)
+
+    def settle(self) -> None:
+        """Set aside what the admitted jobs may use.
+
+        Raises `Busy` if another transaction took the rest of an allocation meanwhile: all has to be decided anew.
+        """
+        for project, amount in sorted(self._taken.items()):
+            if not self._tx.projects.reserve(project, GpuSeconds(amount)):
+                raise Busy(f"the allocation of {project} changed while this was decided; nothing happened")
 
     def _judge(self, requests: tuple[RunRequest, ...]) -> Sequence[Verdict]:
         """Ask the clauses; the same question, as of a hundred like jobs, only once."""

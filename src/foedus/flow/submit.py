@@ -58,6 +58,7 @@ def submit(
         _take(caller, one, spec, first + offset, admission=admission, rules=rules, now=now)
         for offset, (one, spec) in enumerate(zip(asked, digests, strict=True))
     ]
+    admission.settle()
     tx.jobs.add([job for one in taken for job in one.jobs], [one.array for one in taken if one.array])
     tx.jobs.tell([line for one in taken for line in _story(one, rules, now)])
     for one in taken:

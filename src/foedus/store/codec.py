@@ -6,7 +6,7 @@ from typing import Final, cast
 
 from pydantic import TypeAdapter
 
-from foedus.core.base.canon import Json, JsonObject, canonical, sha256
+from foedus.core.base.canon import Json, JsonObject, sha256, written
 from foedus.core.base.ids import Digest, SiteId
 from foedus.core.jobs.spec import JobSpec, Resources
 from foedus.core.placement.capacity import Capacity
@@ -18,7 +18,7 @@ _CAPACITY: Final = TypeAdapter(Capacity)
 
 def spec_text(spec: JobSpec) -> tuple[Digest, str]:
     """Write a spec canonically; return the digest of that, and the text."""
-    data = canonical(cast("Json", _SPEC.dump_python(spec, mode="json")))
+    data = written(cast("Json", _SPEC.dump_python(spec, mode="json")))  # of numbers and texts that were checked
     return sha256(data), data.decode("utf-8")
 
 

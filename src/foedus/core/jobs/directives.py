@@ -9,6 +9,7 @@ It follows ``_opt_batch_script``, ``get_argument`` and ``xlate_batch_script`` of
 - an empty word (``""``) ends the line, silently.
 """
 
+import re
 from dataclasses import dataclass
 
 from foedus.core.base.errors import Fault
@@ -16,6 +17,8 @@ from foedus.core.base.errors import Fault
 SPACES = " \t\n\v\f\r"
 """What C calls white space."""
 
+_PLAIN = re.compile(rf"[^{SPACES}\"'\\#]+(?=[{SPACES}]|\Z)")
+"""A word without quotes, backslashes and comments: nearly all are."""
 _SBATCH_WORDS = ("#SBATCH", "#SLURM")
 _FOEDUS_WORD = "#FOEDUS"
 _OTHER_SCHEDULERS = ("#BSUB", "#PBS")
@@ -120,6 +123,9 @@ def _check_start(rest: str, at: int) -> None:
 
 def _word(rest: str, at: int) -> tuple[str, int]:
     """Read one word from `at`; returns it with the place after it."""
+    plain = _PLAIN.match(rest, at)
+    if plain is not None:
+        return plain[0], plain.end()
     kept: list[str] = []
     quote = ""
     escaped = False

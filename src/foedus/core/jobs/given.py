@@ -46,13 +46,18 @@ class Asked:
     def __init__(self, givens: Sequence[Given], faults: Sequence[Fault]) -> None:
         self.givens = tuple(givens)
         self.faults = list(faults)
+        self._named = frozenset(given.name for given in self.givens)
 
     def all(self, *names: str) -> tuple[Given, ...]:
         """Find every occurrence of these options, in order."""
+        if self._named.isdisjoint(names):
+            return ()
         return tuple(given for given in self.givens if given.name in names)
 
     def last(self, *names: str) -> Given | None:
         """Find the one that counts: the last of these options."""
+        if self._named.isdisjoint(names):
+            return None
         return next((given for given in reversed(self.givens) if given.name in names), None)
 
     def read(self, name: str, spelling: Callable[[str], Value]) -> Value | None:

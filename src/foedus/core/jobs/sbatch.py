@@ -32,6 +32,7 @@ _LONGEST_WORDS = 256 * 1024
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _DEFAULT_NAME = "sbatch"
 _COMMAND_LINE = "command line"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE = re.compile(r"line (\d+)")
 
 
@@ -134,7 +135,7 @@ def _script_faults(script: str) -> Iterable[Fault]:
         at = script.find(found)
         if at >= 0:
             yield Fault(path=f"line {script.count(chr(10), 0, at) + 1}", fault=fault, remedy=remedy)
-    if any("\ud800" <= char <= "\udfff" for char in script):
+    if _SURROGATE.search(script):
         yield Fault(path="script", fault="is not UTF-8 text", remedy="save it as UTF-8")
 
 
@@ -147,7 +148,7 @@ def _line_of(fault: Fault) -> tuple[bool, int]:
 def _unfit(kind: str, named: Iterable[tuple[object, str]]) -> Iterable[Fault]:
     """Refuse what no program can be given, or no message can carry."""
     for name, text in named:
-        if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text):
+        if "\0" in text or _SURROGATE.search(text):
             yield Fault(path=f"{kind} {name}", fault="holds a NUL or is not UTF-8 text", remedy="change it")
 
 
