@@ -11,9 +11,21 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import postgres
+from side_by_side import LONGEST_FIRST, Shares, folder_of
 
 hypothesis.settings.register_profile("foedus", deadline=None)  # a busy machine is no fault of an example's
 hypothesis.settings.load_profile("foedus")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin what takes longest."""
+    ranks = {folder: rank for rank, folder in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(folder_of(item.nodeid), len(ranks)))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Shares:
+    """Keep together what shares clusters or an alliance."""
+    return Shares(config, log)
 
 
 @pytest.fixture(scope="session")

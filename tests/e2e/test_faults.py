@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from functools import partial
 
 import pytest
-from trial_bed import BEGAN, PARTNER, on, script, wait_for
+from trial_bed import BEGAN, PARTNER, on, script
 
 from chaos.checker import Accepted, Sources, check
 from chaos.history import History
 from chaos.nemeses import Kill, Span, Storm, greeted
 from chaos.proxy import Fault
 from chaos.sources import at_hub, booked, local_runs, markers
+from waiting import PATIENCE_S, wait_for
 
 _NUMBERS = itertools.count(1)
 SOUND = "lost 0 doubled 0 misbooked 0 stuck 0"
@@ -136,7 +137,7 @@ def test_a_running_job_is_adopted_by_the_next_agent(running, tmp_path):
             running.agent("jerusalem").end(how)
             running.agent("jerusalem").start()
 
-        assert [one.state for one in dana.wait([job], timeout_s=60)] == ["completed"]
+        assert [one.state for one in dana.wait([job], timeout_s=PATIENCE_S)] == ["completed"]
         assert dana.get(job).attempt == 1
     assert_sound(work)
 
@@ -160,7 +161,7 @@ def test_the_line_between_agent_and_hub_fails_for_a_while(running, tmp_path, fau
         finally:
             line.fault = Fault.NONE
 
-        assert [one.state for one in dana.wait([job, waiting], timeout_s=60)] == ["completed", "completed"]
+        assert [one.state for one in dana.wait([job, waiting], timeout_s=PATIENCE_S)] == ["completed", "completed"]
     assert_sound(work)
 
 
@@ -223,7 +224,7 @@ def test_three_hundred_submissions_are_three_hundred_jobs_though_answers_are_los
     assert lost > 60
     with running.client("aysel") as aysel:
         aysel.cancel([blocker.id, *found])
-        aysel.wait([blocker.id], timeout_s=60)
+        aysel.wait([blocker.id], timeout_s=PATIENCE_S)
 
 
 @on("two-hubs")
@@ -236,9 +237,9 @@ def test_a_draining_site_takes_nothing_new_and_loses_nothing(running, tmp_path):
         try:
             wait_for(lambda: {one.id: one.draining for one in dana.sites()}["jerusalem"], "the hub knows of it")
             second = work.submit("during")
-            dana.wait([second], timeout_s=60)
+            dana.wait([second], timeout_s=PATIENCE_S)
             end.touch()
-            dana.wait([first], timeout_s=60)
+            dana.wait([first], timeout_s=PATIENCE_S)
             assert [dana.get(job).site for job in (first, second)] == ["jerusalem", "baku"]
         finally:
             assert running.operate("jerusalem", "resume").code == 0
@@ -260,7 +261,7 @@ def test_a_site_severs_itself_and_comes_back(running, tmp_path):
             assert dana.get(job).state == "running"
         finally:
             assert running.operate("jerusalem", "rejoin").code == 0
-        assert [one.state for one in dana.wait([job], timeout_s=60)] == ["completed"]
+        assert [one.state for one in dana.wait([job], timeout_s=PATIENCE_S)] == ["completed"]
     assert_sound(work)
 
 

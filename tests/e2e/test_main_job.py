@@ -3,7 +3,9 @@
 import json
 
 import pytest
-from trial_bed import on, script, wait_for
+from trial_bed import on, script
+
+from waiting import wait_for
 
 pytestmark = on("sqlite", "postgres", "two-hubs")
 

@@ -7,11 +7,12 @@ import time
 
 import httpx2
 import pytest
-from trial_bed import on, script, wait_for
+from trial_bed import on, script
 
 from foedus.agent.folder import StateFolder
 from foedus.core.base.instant import Instant
 from foedus.keys.http import sign_request
+from waiting import wait_for
 
 pytestmark = on("two-hubs")
 

@@ -5,8 +5,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from chaos.proxy import Proxy
 from foedus.cli.trial.alliance import Alliance, TrialSite
 from foedus.cli.trial.processes import Process
 from foedus.client import Client, Means, Retry
+from waiting import PATIENCE_S, wait_for
 
 PARTNER = {"jerusalem": "israel", "baku": "azerbaijan"}
 MODEL = {"jerusalem": "h100", "baku": "a100"}
@@ -50,22 +50,9 @@ def script(*lines: str, project: str = "phishing-watch", gpus: int = 0, more: st
     return "\n".join([*head, f"#FOEDUS project={project} purpose=evaluate", *lines, ""])
 
 
-def wait_for(condition: Callable[[], Any], what: str, patience: float = 60) -> Any:
-    deadline = time.monotonic() + patience
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"within {patience:g} s: {what}"
-        time.sleep(0.1)
-    return found
-
-
 def on(*kinds: str) -> pytest.MarkDecorator:
     """Run a test on the alliances of these kinds: ``sqlite``, ``postgres``, and ``two-hubs`` on PostgreSQL."""
-    found = [
-        pytest.param(
-            kind, marks=[pytest.mark.xdist_group(f"e2e-{kind}"), *([] if kind == "sqlite" else [pytest.mark.postgres])]
-        )
-        for kind in kinds
-    ]
+    found = [pytest.param(kind, marks=[] if kind == "sqlite" else [pytest.mark.postgres]) for kind in kinds]
     return pytest.mark.parametrize("running", found, indirect=True)
 
 
@@ -95,7 +82,7 @@ class Bed:
     def foedus(self, user: str, *words: object, cwd: Path | None = None, feed: str = "", **more: str) -> Ended:
         """Run the command line as it is installed, as this user."""
         done = self.popen(user, *words, cwd=cwd, stdin=subprocess.PIPE, **more)
-        out, err = done.communicate(feed.encode(), timeout=60)
+        out, err = done.communicate(feed.encode(), timeout=PATIENCE_S)
         return Ended(done.returncode, out.decode(), err.decode())
 
     def popen(self, user: str, *words: object, cwd: Path | None = None, stdin: int | None = None, **more: str):
@@ -118,7 +105,7 @@ class Bed:
 
     def client(self, user: str) -> Client:
         """Return a patient client, which goes through the door."""
-        means = Means(hub=self.door.url, retry=Retry(deadline_s=60, first_s=0.1, most_s=0.5))
+        means = Means(hub=self.door.url, retry=Retry(deadline_s=PATIENCE_S, first_s=0.1, most_s=0.5))
         return Client(self.door.url, self.alliance.token(user), means=means)
 
     def restart_hub(self, number: int = 0) -> None:
@@ -152,7 +139,7 @@ class Bed:
     def settled(self, jobs: list[str]) -> list[Any]:
         """Wait until these jobs have ended and are booked; return their stories."""
         with self.client("office") as office:
-            office.wait(jobs, timeout_s=120)
+            office.wait(jobs, timeout_s=PATIENCE_S)
             wait_for(
                 lambda: all(one.entry for job in jobs for one in office.why(job).attempts if one.outcome),
                 "all attempts are booked",

@@ -4,18 +4,14 @@ Agents run as root, as a site would have them do, and switch to the local accoun
 ``alice`` and ``avi`` at jerusalem and its ``guest`` at baku, and the other way round.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from slurm_bed import SlurmBed
 
 from foedus.cli.trial.alliance import Alliance, TrialSite
 from foedus.client import Client
-
-Found = TypeVar("Found")
 
 PARTNER = {"jerusalem": "israel", "baku": "azerbaijan"}
 PEOPLE = {"dana": "israel", "noam": "israel", "aysel": "azerbaijan", "kamran": "azerbaijan"}
@@ -90,12 +86,3 @@ def alliance_on(
 def told(client: Client, job: str, *kinds: str) -> list[str]:
     """Return the sentences of these kinds in a job's story."""
     return [line.text for line in client.why(job).story if line.kind in kinds]
-
-
-def wait_for(condition: Callable[[], Found], patience: float = 60.0) -> Found:
-    """Wait until a condition holds, and return what it found."""
-    deadline = time.monotonic() + patience
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.2)
-    return found

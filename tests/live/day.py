@@ -7,14 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alliance_bed import wait_for
 from slurm_bed import SlurmBed
 
 from foedus.cli.trial.alliance import Alliance
 from foedus.client import Client
 from foedus.wire.jobs import JobView, Submission
+from waiting import wait_for
 
 _SHORT = 60
+_LONG_ONCE = '[ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] || sleep 300'
+"""The body of a job that something is sure to befall while it runs; run again, it ends at once."""
 PEOPLE = {"dana": "phishing-watch", "noam": "phishing-watch", "aysel": "form-reader", "kamran": "form-reader"}
 OWNERS = {"jerusalem": "noam", "baku": "aysel"}
 SHAPES = (
@@ -106,7 +108,7 @@ class Day:
         Slurm stretches the record of a job that is queued again after its end up to that moment.
         """
         user = self.chance.choice(["dana", "aysel"])
-        jobs = self.submit(user, [self.script("sleep 8", shape, user) for shape in ("--gpus=1", "--ntasks=2")])
+        jobs = self.submit(user, [self.script(_LONG_ONCE, shape, user) for shape in ("--gpus=1", "--ntasks=2")])
         self.wait_running(jobs)
         with self.alliance.client("office") as office:
             found = [office.why(job).attempts[-1] for job in jobs]
@@ -151,10 +153,13 @@ class Day:
         for home, other in (("jerusalem", "baku"), ("baku", "jerusalem")):
             user, owner = OWNERS[home], OWNERS[other]
             full = "--nodes=3 --gpus-per-node=4 --ntasks-per-node=8"
-            filler = self.submit(user, [self.script("sleep 12", full, user)])
+            filler = self.submit(user, [self.script("sleep 500", full, user)])
             self.wait_running(filler)
-            guests = self.submit(user, [self.script("sleep 5", "--gpus-per-node=4 --ntasks=2", user) for _ in range(3)])
+            guests = self.submit(
+                user, [self.script(_LONG_ONCE, "--gpus-per-node=4 --ntasks=2", user) for _ in range(3)]
+            )
             self.wait_running(guests)
+            self._cancel(filler[0])
             time.sleep(1.2)
             self.wait_running(self.submit(owner, [self.script("sleep 1", full, owner)]))
             self.faults["preempted guests"] += len(guests)

@@ -31,7 +31,7 @@ import slurm_bed_build as build
 import slurm_bed_config as config
 import slurm_bed_daemons as daemons
 from slurm_bed_config import SHAPES, Shape
-from slurm_bed_daemons import PATH, BedError, wait_until
+from slurm_bed_daemons import PATH, PATIENCE_S, BedError, wait_until
 
 LIVE_STATES = frozenset({"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED"})
 
@@ -143,7 +143,14 @@ class SlurmBed:
             identity = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
             cwd = cwd or Path(entry.pw_dir)
         done = subprocess.run(
-            argv, env=env, cwd=cwd or self.folder, capture_output=True, text=True, timeout=60, check=False, **identity
+            argv,
+            env=env,
+            cwd=cwd or self.folder,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+            **identity,
         )
         if ok and done.returncode != 0:
             raise BedError(f"{' '.join(argv)}: {done.returncode}\n{done.stdout}{done.stderr}")
@@ -169,7 +176,7 @@ class SlurmBed:
         words = self.run(cluster, "sacct", "-X", "-n", "-P", "-S", "1970-01-01", f"--jobs={job}", "--format=State")
         return words.splitlines()[-1].partition(" ")[0] if words.strip() else (live[-1] if live else "")
 
-    def wait(self, cluster: str, job: str, *states: str, patience: float = 60) -> str:
+    def wait(self, cluster: str, job: str, *states: str, patience: float = PATIENCE_S) -> str:
         """Wait until a job is in one of these states (by default: in any final state) and return it."""
         found = ""
 

@@ -31,6 +31,8 @@ def start_munge(bed: "SlurmBed") -> None:
 
 def start_database(bed: "SlurmBed") -> None:
     conf = bed.folder / "mariadb" / "my.cnf"
+    # a server that starts clears its temporary folder, so that two must not share one
+    (bed.folder / "mariadb" / "tmp").mkdir()
     conf.write_text(config.mariadb_conf(bed.folder, bed.ports["mariadb"]))
     install = [
         "mariadb-install-db",

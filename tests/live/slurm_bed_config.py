@@ -106,6 +106,7 @@ def mariadb_conf(folder: Path, port: int) -> str:
     return f"""[mariadbd]
 user=root
 datadir={folder}/mariadb/data
+tmpdir={folder}/mariadb/tmp
 socket={folder}/mariadb/socket
 pid-file={folder}/mariadb/pid
 log-error={folder}/log/mariadb.log

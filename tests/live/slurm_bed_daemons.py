@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+PATIENCE_S = 240.0
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 BIRTHMARK = "FOEDUS_SLURM_BED"
 """Variable in the environment of every daemon of a bed (and of the slurmstepds that they start): its folder."""
@@ -92,7 +93,7 @@ def _marked(process: psutil.Process, mark: str) -> bool:
         return False
 
 
-def wait_until(what: str, ready: Callable[[], bool], log: Path | None = None, *, patience: float = 60) -> None:
+def wait_until(what: str, ready: Callable[[], bool], log: Path | None = None, *, patience: float = PATIENCE_S) -> None:
     """Wait for something; raises `BedError` with the end of the log if it does not come."""
     until = time.monotonic() + patience
     while not ready():

@@ -12,6 +12,7 @@ from foedus.core.base.instant import Instant
 from foedus.core.jobs.sbatch import parse
 from foedus.drivers.base import Launch, Phase, Record, Ref, Sighting
 from foedus.drivers.slurm.driver import build
+from waiting import PATIENCE_S
 
 PERSON = {"jerusalem": "alice", "baku": "leyla"}
 _NUMBERS = count(1000)
@@ -49,7 +50,7 @@ class Site:
     def look(self, ref: Ref) -> Sighting:
         return self.driver.look([ref])[ref.marker]
 
-    def until(self, ref: Ref, phase: Phase, seconds: float = 60) -> Sighting:
+    def until(self, ref: Ref, phase: Phase, seconds: float = PATIENCE_S) -> Sighting:
         deadline = time.monotonic() + seconds
         while (seen := self.look(ref)).phase is not phase:
             assert time.monotonic() < deadline, seen

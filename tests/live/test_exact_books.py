@@ -15,12 +15,13 @@ from datetime import datetime
 from itertools import zip_longest
 
 import pytest
-from alliance_bed import PARTNER, PEOPLE, alliance_on, wait_for
+from alliance_bed import PARTNER, PEOPLE, alliance_on
 from day import Day, Used, accounting, marks
 
 from foedus.core.jobs.state import ENDED
+from waiting import wait_for
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 JOBS = int(os.environ.get("FOEDUS_DAY_JOBS", "300"))
 SEED = int(os.environ.get("FOEDUS_DAY_SEED", "20261123"))
@@ -60,7 +61,7 @@ def live(day: Day) -> None:
 def settled(day: Day, patience: float = 400) -> None:
     """Wait until every job has ended and every attempt that a cluster had is booked."""
     with day.alliance.client("office") as office:
-        wait_for(lambda: all(job.state in ENDED for job in office.iter()), patience)
+        wait_for(lambda: all(job.state in ENDED for job in office.iter()), patience=patience)
         wait_for(
             lambda: (
                 not any(

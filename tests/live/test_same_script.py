@@ -18,16 +18,17 @@ from same_script import Case, Result, Step, Submitted
 from slurm_bed import LIVE_STATES
 
 from foedus.client import Client
+from waiting import PATIENCE_S
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 OK = "COMPLETED 0:0"
 GPUS = {
-    "gpus": ("--gpus=2",),
-    "gpus-letter": ("-G", "3"),
+    "gpus": ("--gpus=2", "-N1"),
+    "gpus-letter": ("-G", "3", "-N", "1"),
     "gpus-per-node": ("--gpus-per-node=2", "-N2", "--ntasks=2"),
-    "gpus-per-task": ("--gpus-per-task=1", "--ntasks", "2"),
-    "gpus-and-tasks": ("--gpus=4", "--ntasks-per-gpu=1"),
+    "gpus-per-task": ("--gpus-per-task=1", "--ntasks", "2", "-N1"),
+    "gpus-and-tasks": ("--gpus=4", "--ntasks-per-gpu=1", "-N1"),
     "gres": ("--gres=gpu:2",),
     "gres-one": ("--gres", "gpu"),
     "gpus-cpus": ("--gpus-per-node=1", "--cpus-per-gpu=3"),
@@ -199,7 +200,7 @@ def outcomes(alliance, bed, waiting, runs):
                     yield (case.name, site), error
 
 
-def wait_for_all(alliance, bed, waiting, patience=170):
+def wait_for_all(alliance, bed, waiting, patience=2 * PATIENCE_S):
     """Wait until everything has ended both ways."""
     deadline = time.monotonic() + patience
     for site, user in both.USER.items():

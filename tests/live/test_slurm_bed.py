@@ -31,7 +31,6 @@ def left_over(folder):
 
 
 @pytest.mark.live
-@pytest.mark.xdist_group("slurm-driver")
 def test_a_bed_by_hand_comes_up_is_shared_and_leaves_nothing():
     folder = Path(tempfile.mkdtemp(prefix="foedus-bed-hand-")) / "bed"
     folder.parent.chmod(0o755)

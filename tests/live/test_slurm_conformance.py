@@ -7,6 +7,7 @@ import pytest
 from foedus.core.base.instant import Instant
 from foedus.drivers.conformance import CASES, Bench
 from foedus.drivers.slurm.driver import build
+from waiting import PATIENCE_S
 
 PEOPLE = {"jerusalem": "alice", "baku": "leyla"}
 
@@ -27,7 +28,7 @@ def bench(request, slurm_bed):
         folder=lambda job: slurm_bed.attempt_folder(name, person, f"{stamp}-{job}"),
         now=lambda: Instant(int(time.time() * 1000)),
         pause=lambda seconds: time.sleep(max(seconds, 0.1)),
-        patience=60,
+        patience=PATIENCE_S,
         hurry=hurry,
     )
 

@@ -1,7 +1,6 @@
 """An agent is killed while its sbatch waits for the controller: the sbatch lives on, and there must be one job."""
 
 import multiprocessing
-import time
 
 import pytest
 from slurm_site import Site
@@ -10,6 +9,7 @@ from foedus.core.base.errors import SiteTrouble
 from foedus.core.base.ids import Marker
 from foedus.drivers.slurm.driver import build
 from foedus.drivers.slurm.run import is_running, login
+from waiting import wait_for
 
 SLOW = """#!/bin/sh
 sleep 3 > /dev/null 2>&1
@@ -19,13 +19,6 @@ exec /usr/bin/sbatch "$@"
 
 def hand_over(settings, launch):
     build(settings).start(launch)
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.05)
 
 
 def test_an_attempt_waits_for_the_sbatch_of_a_killed_agent_and_becomes_its_job(slurm_bed):

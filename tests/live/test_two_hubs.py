@@ -3,9 +3,10 @@
 import time
 
 import pytest
-from alliance_bed import alliance_on, wait_for
+from alliance_bed import alliance_on
 
 from foedus.core.jobs.state import ENDED
+from waiting import wait_for
 
 pytestmark = pytest.mark.postgres
 
@@ -35,7 +36,7 @@ def test_jobs_go_on_through_the_death_of_either_hub(slurm_bed, postgres_server):
             jobs |= submit(two, "phishing-watch", "d1", "d2")
             time.sleep(2)
             alliance.start_hub()
-            wait_for(lambda: all(job.state in ENDED for job in two.status(list(jobs)).jobs), 90)
+            wait_for(lambda: all(job.state in ENDED for job in two.status(list(jobs)).jobs))
             wait_for(lambda: all(one.entry for job in jobs for one in two.why(job).attempts))
             stories = {job: two.why(job) for job in jobs}
             printed = {job: b"".join(chunk.data for chunk in two.logs(job)).decode() for job in jobs}
