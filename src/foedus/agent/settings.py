@@ -66,6 +66,8 @@ class AgentSettings(BaseSettings):
     """Most files in a bundle, and in the outputs of one attempt."""
     keep_days: int = Field(default=30, ge=1)
     """How long the journal remembers attempts that are over."""
+    keep_work_days: int = Field(default=30, ge=1)
+    """How long the folder of an attempt stays after the attempt is over and the hub has everything about it."""
     json_logs: bool = False
     """Whether the agent's own log is one JSON object a line."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from foedus.agent import reconcile
 from foedus.agent.context import Context
+from foedus.agent.workspace import owner_of, remove_folder
 from foedus.core.base.errors import SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import Marker
 from foedus.core.base.instant import Instant, after
@@ -157,7 +158,21 @@ class Watcher:
         return reconcile.told_to_stop(row, now) if reconcile.to_be_stopped(row, now, self.context.rules) else row
 
     def _prune(self, now: Instant) -> None:
+        """Once a day, remove the folders of attempts that are long over, and later what the journal has of them."""
         if now < after(self._pruned, _DAY_S):
             return
         self._pruned = now
-        self.context.journal.prune(after(now, -self.context.settings.keep_days * _DAY_S))
+        context, settings = self.context, self.context.settings
+        for row in context.journal.over_before(after(now, -settings.keep_work_days * _DAY_S)):
+            with context.apart(row, "the removal of its folder"):
+                self._remove(row)
+        # an attempt that the journal forgets leaves no folder that nobody knows of
+        context.journal.prune(after(now, -max(settings.keep_days, settings.keep_work_days) * _DAY_S))
+
+    def _remove(self, row: Row) -> None:
+        context = self.context
+        folder = context.place(row.order)
+        owner = owner_of(folder)
+        if owner is not None:
+            remove_folder(context.settings.work, folder, owner)
+            context.log.info("removed its folder", job=row.order.job, attempt=row.order.attempt)

@@ -5,6 +5,7 @@ The folder belongs to the job's account and to nobody else; everything below it 
 
 import contextlib
 import os
+import pwd
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from foedus.core.base.ids import Digest
 _PASSAGE = 0o711
 """Folders on the way: everybody may pass through, nobody may look around."""
 _OWN = 0o700
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def make_folder(work: Path, folder: Path, account: Account) -> None:
@@ -31,7 +33,7 @@ def make_folder(work: Path, folder: Path, account: Account) -> None:
         for passage in reversed(folder.relative_to(work).parents[:-1]):
             _make(work / passage, _PASSAGE)
         _make(folder, _OWN)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        handle = os.open(folder, _DIRECTORY)
         try:
             if os.geteuid() == 0:
                 os.fchown(handle, account.uid, account.gid)
@@ -50,6 +52,59 @@ def _make(folder: Path, mode: int) -> None:
         return
     # not left to the umask
     folder.chmod(mode)
+
+
+def owner_of(folder: Path) -> Account | None:
+    """Return the account that an attempt's folder belongs to, `None` if there is no folder.
+
+    Raises `SiteTrouble` where the account is gone.
+    """
+    try:
+        found = pwd.getpwuid(folder.lstat().st_uid)
+    except FileNotFoundError:
+        return None
+    except (OSError, KeyError) as error:
+        raise SiteTrouble(f"nobody knows whose folder {folder} is: {error}") from error
+    return Account(name=found.pw_name, uid=found.pw_uid, gid=found.pw_gid)
+
+
+def remove_folder(work: Path, folder: Path, account: Account) -> None:
+    """Remove an attempt's folder with all that the job left in it, and the folders on the way that are empty then.
+
+    What lies in it is removed with the account's rights: no link that a job made leads to what the account may not
+    change. Raises `SiteTrouble` where something cannot be removed.
+    """
+    try:
+        with rights_of(account)():
+            handle = os.open(folder, _DIRECTORY)
+            try:
+                _empty(handle)
+            finally:
+                os.close(handle)
+        folder.rmdir()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SiteTrouble(f"the job's folder {folder} cannot be removed: {error.strerror}") from error
+    with contextlib.suppress(OSError):  # other attempts, or other jobs, have their folders there
+        for passage in folder.relative_to(work).parents[:-1]:
+            (work / passage).rmdir()
+
+
+def _empty(folder: int) -> None:
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
+        if not entry.is_dir(follow_symlinks=False):
+            os.unlink(entry.name, dir_fd=folder)
+            continue
+        os.chmod(entry.name, _OWN, dir_fd=folder)  # jobs leave folders that nobody may write to
+        inner = os.open(entry.name, _DIRECTORY, dir_fd=folder)
+        try:
+            _empty(inner)
+        finally:
+            os.close(inner)
+        os.rmdir(entry.name, dir_fd=folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,12 @@ CREATE TABLE IF NOT EXISTS tails (
 ) WITHOUT ROWID;
 """
 
+_SETTLED = """
+step IN ('closed', 'returned') AND changed < ?
+AND job NOT IN (SELECT job FROM statuses WHERE heard < version) AND job NOT IN (SELECT job FROM usages WHERE heard = 0)
+"""
+"""Over before a time, with nothing about the job that the hub has not heard."""
+
 Key = tuple[JobId, int]
 
 
@@ -143,6 +149,12 @@ class Journal:
             )
             return [_row(one) for one in found]
 
+    def over_before(self, before: Instant) -> list[Row]:
+        """Return the attempts that `prune` would forget: over before then, and wholly reported."""
+        with self._native() as db:
+            found = db.execute(f"SELECT starting, body FROM attempts WHERE {_SETTLED} ORDER BY job, attempt", (before,))  # noqa: S608  # fixed
+            return [_row(one) for one in found]
+
     def change(
         self,
         key: Key,
@@ -177,12 +189,7 @@ class Journal:
     def prune(self, before: Instant) -> int:
         """Forget attempts that were over before then and wholly reported; return how many."""
         with self._change() as db:
-            done = db.execute(
-                "DELETE FROM attempts WHERE step IN ('closed', 'returned') AND changed < ?"
-                " AND job NOT IN (SELECT job FROM statuses WHERE heard < version)"
-                " AND job NOT IN (SELECT job FROM usages WHERE heard = 0)",
-                (before,),
-            )
+            done = db.execute(f"DELETE FROM attempts WHERE {_SETTLED}", (before,))  # noqa: S608  # fixed
             for table in ("statuses", "usages", "tails"):
                 db.execute(f"DELETE FROM {table} WHERE job NOT IN (SELECT job FROM attempts)")  # noqa: S608  # fixed
             return done.rowcount
