@@ -13,6 +13,7 @@ from foedus.core.base.instant import Instant
 from foedus.core.jobs.spec import ArrayTask
 from foedus.core.jobs.state import Outcome
 from foedus.drivers.base import Phase
+from foedus.drivers.slurm.driver import build
 from foedus.drivers.slurm.states import OUTCOMES
 
 
@@ -51,6 +52,22 @@ def test_every_spelling_of_gpus_is_booked_as_allocated(site):
     assert {spelling: dict(record.gpu_seconds) for spelling, record in found.items()} == {
         spelling: {model: number * found[spelling].elapsed} if number else {} for spelling, number in spellings.items()
     }
+
+
+def test_a_look_at_a_cluster_that_works_finds_nothing_wrong(site):
+    found = list(site.driver.checkup([site.account]))
+    assert {one.grade.value for one in found} == {"ok"}, found
+    assert found[-1].text == f"sbatch can be run as {site.account}"
+
+
+def test_a_look_names_the_partition_and_the_account_that_are_missing(site):
+    wrong = {**site.cluster.settings, "guest": {"partition": "nowhere", "account": "nobody", "qos": "none"}}
+    faults = [one.text for one in build(wrong).checkup([]) if one.grade.value == "fault"]
+    assert faults == [
+        "driver.guest: Slurm has no partition 'nowhere'",
+        "Slurm's accounting has no account 'nobody'",
+        "Slurm's accounting has no qos 'none'",
+    ]
 
 
 def test_a_record_says_what_sacct_says(site):

@@ -95,6 +95,11 @@ class Hub:
             self._epoch = reply.epoch
         return reply
 
+    def resume(self, epoch: int) -> None:
+        """Ask within an epoch that another process began; for questions that may be asked at any time, in any order."""
+        with self._lock:
+            self._epoch = epoch
+
     def orders(self, request: OrdersRequest) -> OrdersReply:
         """Ask what to do; the hub may hold back its answer for as long as the request says."""
         return self._post("orders", request, OrdersReply, patience=request.wait_s + PATIENCE_S)

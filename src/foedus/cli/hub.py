@@ -87,7 +87,7 @@ def migrate(config: Config = None, state: State = None, database: DatabaseUrl = 
     from foedus.store.migrate import migrate as run
 
     settings = _settings(config, state=state, database=database)
-    settings.state.mkdir(parents=True, exist_ok=True)
+    settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     done = run(settings.database_url)
     if json:
         print_json({"applied": list(done)})

@@ -43,6 +43,7 @@ COMMANDS: dict[str, Entry] = {
     "ledger": _entry(BOOKS, "ledger_hub:app", "The ledger: export, verify, show."),
     "hub": _entry(SERVERS, "hub:app", "Run a hub."),
     "agent": _entry(SERVERS, "agent:app", "Run a site's agent."),
+    "doctor": _entry(SERVERS, "doctor:app", "Find what is wrong with a hub or a site, and what to do."),
     "demo": _entry(SERVERS, "demo:demo", "Show the main job on this machine, from nothing to the checked books."),
     "sbatch": _entry("", "submit:app", "The same as submit."),
     "squeue": _entry("", "jobs:list_jobs", "The same as list."),

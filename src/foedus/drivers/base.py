@@ -8,12 +8,13 @@ effect), so the agent changes no state and looks again; `SchedulerRefused` says 
 no again. No native error leaves a driver.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from foedus.core.base.checkup import Finding
 from foedus.core.base.ids import Marker
 from foedus.core.base.instant import Instant
 from foedus.core.base.units import CpuSeconds, GpuSeconds, Joules, Mebibytes, Seconds
@@ -147,4 +148,16 @@ class SiteDriver(Protocol):
 
     def capacity(self) -> Capacity:
         """Say what can start now, for owners and for guests, and the limits that hold."""
+        ...
+
+
+@runtime_checkable
+class Examined(Protocol):
+    """What a driver may have beside: a look at its cluster for ``foedus doctor site``."""
+
+    def checkup(self, accounts: Sequence[str]) -> Iterator[Finding]:
+        """Find what is wrong with the cluster as this driver uses it, and with these local accounts.
+
+        Changes nothing. What it raises is a finding too.
+        """
         ...

@@ -11,7 +11,7 @@ from foedus.core.jobs.job import Attempt, Job, StopReason, Story, StoryKind
 from foedus.core.jobs.state import LIVE_ATTEMPT, AttemptState, Move
 from foedus.core.placement.decide import Bind, Considered, Held, Placing, SiteNow, Waiting
 from foedus.flow.cancel import take_back
-from foedus.flow.ports import JobChange, SiteRecord, Transaction, orders_topic
+from foedus.flow.ports import JobChange, SiteRecord, Stage, Transaction, orders_topic
 
 _SETTLE_S = 10
 """How long a scheduler may take to start what it was handed."""
@@ -194,6 +194,8 @@ def _bind(tx: Transaction, job: Job, bind: Bind, now: Instant) -> bool:
     }
     tx.jobs.tell([Story(job=job.id, at=now, kind=StoryKind.BOUND, data=data)])
     tx.ring(orders_topic(bind.site))
+    if job.attempt == 0:
+        tx.waited(Stage.BIND, seconds_between(job.submitted, now))
     return True
 
 

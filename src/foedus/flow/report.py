@@ -6,12 +6,12 @@ A report may come twice, late, or after a newer attempt: then it is taken note o
 from dataclasses import dataclass
 
 from foedus.core.base.ids import SiteId
-from foedus.core.base.instant import Instant
+from foedus.core.base.instant import Instant, seconds_between
 from foedus.core.base.units import GpuSeconds
 from foedus.core.jobs.job import Attempt, Job, StopReason, Story, StoryKind
 from foedus.core.jobs.state import ENDED, LIVE_ATTEMPT, AttemptState, Move
 from foedus.flow.cancel import end_waiting
-from foedus.flow.ports import BROKER, AttemptChange, JobChange, Transaction
+from foedus.flow.ports import BROKER, AttemptChange, JobChange, Stage, Transaction
 from foedus.flow.release import after_end
 from foedus.wire.agents import ReportItem, StatusItem
 
@@ -94,15 +94,18 @@ def _running(tx: Transaction, one: _Report) -> None:
     if not tx.attempts.change(_change(one, allowed, handed=handed, started=one.item.started or one.now)):
         return
     if one.newest:
+        started = one.item.started or one.now
         change = JobChange(
             job=one.job.id,
             move=Move.RUN,
             at=one.now,
             reason=f"runs at {one.site}",
             fence=one.item.attempt,
-            started=one.item.started or one.now,
+            started=started,
         )
-        tx.jobs.change(change)
+        if tx.jobs.change(change) and one.job.started is None:
+            # the site's clock may be behind the hub's
+            tx.waited(Stage.START, max(0.0, seconds_between(one.job.submitted, started)))
     _tell(tx, one, StoryKind.RUNNING, native_id=one.item.native_id)
 
 

@@ -13,7 +13,7 @@ from foedus.core.base.errors import FoedusError
 from foedus.hub import errors
 from foedus.hub.api import agents, agreement, books, files, jobs, people, projects, sites
 from foedus.hub.broker import Broker
-from foedus.hub.metrics import exposition
+from foedus.hub.metrics import exposition, measure
 from foedus.hub.middleware import Envelope, LargestBody
 from foedus.hub.waker import Waker
 from foedus.hub.wiring import Hub
@@ -45,6 +45,7 @@ def create_app(hub: Hub) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.hub = hub
+    hub.store.measure = measure
     app.add_middleware(LargestBody, limit=hub.settings.largest_body)
     app.add_middleware(Envelope)
     errors.install(app)

@@ -34,7 +34,7 @@ def hub_key(settings: HubSettings, given: Path | None = None) -> str:
     """Return the hub's public key; if it has none, take the private key in `given`, or make one."""
     path = settings.state / KEY_FILE
     if not path.exists():
-        settings.state.mkdir(parents=True, exist_ok=True)
+        settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         ed25519.save(ed25519.load(given) if given else ed25519.make(), path)
     return ed25519.load(path).key
 

@@ -10,7 +10,7 @@ from foedus.core.base.errors import FoedusError
 from foedus.flow.place import place, recall, withdraw
 from foedus.flow.ports import BROKER
 from foedus.flow.release import sweep
-from foedus.hub.metrics import BROKER_PASS, LEADER, PLACED
+from foedus.hub.metrics import BROKER_FAILURES, BROKER_PASS, LAST_PASS, LEADER, PLACED
 from foedus.hub.waker import Waker
 from foedus.hub.wiring import Hub
 from foedus.store.cleanup import forget
@@ -49,11 +49,13 @@ class Broker:
                 return False
             more = self._placed()
             self._forget()
+            LAST_PASS.set_to_current_time()
             return more
         except FoedusError as error:
             _LOG.warning("pass failed", code=error.code, message=error.message)
         except Exception:  # noqa: BLE001 - whatever it was, the next pass starts afresh; the log has it
             _LOG.exception("pass failed")
+        BROKER_FAILURES.inc()
         return False
 
     def _placed(self) -> bool:

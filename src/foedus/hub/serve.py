@@ -55,7 +55,7 @@ def serve(settings: HubSettings, ready: Callable[[str], None]) -> None:
 
 def prepare(settings: HubSettings) -> None:
     """Bring the schema up to date where the settings say so; refuse to start on an old one."""
-    settings.state.mkdir(parents=True, exist_ok=True)
+    settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.migrates:
         migrate(settings.database_url)
     elif pending(settings.database_url):

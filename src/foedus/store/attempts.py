@@ -99,6 +99,11 @@ class SqlAttempts:
             may = _in(_WAITING) & table.c.stop.is_(None)
         return self._session.changes(update(table).where(*_key(job, number), may).values(stop=why.value)) == 1
 
+    def unbooked(self, site: SiteId, since: Instant, before: Instant) -> Sequence[Attempt]:
+        """Load attempts that ended and are not booked, oldest first."""
+        over = (table.c.site == site, table.c.state == AttemptState.ENDED.value, table.c.bound > since)
+        return self._attempts(*over, table.c.ended < before, table.c.entry.is_(None))
+
     def booked(self, job: JobId, number: int, entry: int) -> bool:
         """Note the ledger entry of an attempt, once."""
         unbooked = update(table).where(*_key(job, number), table.c.entry.is_(None))

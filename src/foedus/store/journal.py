@@ -101,6 +101,12 @@ class Journal:
         """Read what the operator wants; also what another process wrote a moment ago."""
         return Flags(draining=self.note("draining") == "yes", severed=self.note("severed") == "yes")
 
+    def damage(self) -> list[str]:
+        """Return what SQLite finds wrong with the file; nothing if it is sound."""
+        with self._native() as db:
+            found = [str(words) for (words,) in db.execute("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found
+
     # -- attempts
 
     def add(self, rows: Iterable[Row], now: Instant) -> list[Row]:

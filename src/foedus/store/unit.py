@@ -9,6 +9,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from foedus.core.base.errors import BadInput, Busy, Fault
+from foedus.core.base.instant import Instant
 from foedus.flow import ports
 from foedus.store.agreements import SqlAgreements
 from foedus.store.attempts import SqlAttempts
@@ -34,6 +35,8 @@ class SqlTransaction:
     session: Session
     topics: list[str] = field(default_factory=list[str])
     """Rung once this is committed."""
+    waits: list[tuple[ports.Stage, float]] = field(default_factory=list[tuple[ports.Stage, float]])
+    """Measured once this is committed."""
 
     @property
     def jobs(self) -> SqlJobs:
@@ -89,6 +92,10 @@ class SqlTransaction:
         """Wake whoever waits for a topic, once this is committed."""
         self.topics.append(topic)
 
+    def waited(self, stage: ports.Stage, seconds: float) -> None:
+        """Have a wait measured, once this is committed."""
+        self.waits.append((stage, seconds))
+
 
 class SqlStore:
     """The port `Store`. Thread-safe; a transaction belongs to one thread at a time and is never nested.
@@ -99,15 +106,20 @@ class SqlStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.measure: Callable[[ports.Stage, float], None] = _unmeasured
+        """Gets every wait of a job, in seconds, once its transaction is committed."""
 
     @contextmanager
     def begin(self) -> Generator[ports.Transaction]:
         """Open a transaction that may write."""
         topics: list[str] = []
+        waits: list[tuple[ports.Stage, float]] = []
         with self.change() as session:
-            yield SqlTransaction(session, topics)
+            yield SqlTransaction(session, topics, waits)
             self._database.announce(session.connection, topics)
         self._database.bell.ring(topics)
+        for stage, seconds in waits:
+            self.measure(stage, seconds)
 
     @contextmanager
     def change(self) -> Generator[Session]:
@@ -136,6 +148,11 @@ class SqlStore:
         """
         return self._database.bell.listen(listener)
 
+    def now(self) -> Instant:
+        """Read the clock of the database's machine; raises what a database that does not answer raises."""
+        with _connection(self._database.reads) as connection:
+            return self._database.now(connection)
+
     def leader(self) -> Leader:
         """Return a new contender for the lead; there is one leader a database."""
         return self._database.leader()
@@ -143,6 +160,10 @@ class SqlStore:
     def close(self) -> None:
         """Close all connections."""
         self._database.close()
+
+
+def _unmeasured(stage: ports.Stage, seconds: float) -> None:
+    """Measure nothing."""
 
 
 @contextmanager

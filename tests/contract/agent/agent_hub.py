@@ -13,6 +13,7 @@ from foedus.core.agreement.read import read
 from foedus.core.agreement.signatures import sign_agreement
 from foedus.core.base.canon import sha256
 from foedus.core.base.dsse import Envelope
+from foedus.core.base.errors import NotAuthenticated
 from foedus.core.base.instant import Instant
 from foedus.core.jobs.state import AttemptState
 from foedus.core.ledger.chain import append, head_of, sign_head
@@ -35,7 +36,7 @@ from foedus.wire.agents import (
     StopOrder,
 )
 from foedus.wire.alliance import AgreementView
-from foedus.wire.errors import ErrorView
+from foedus.wire.errors import ErrorView, view_of
 from foedus.wire.files import MissingReply, MissingRequest
 from foedus.wire.ledger import SignedHead
 
@@ -143,6 +144,9 @@ class ScriptedHub:
                         code=refusal.code, message=refusal.message, retryable=refusal.code == "unreachable"
                     )
                     status, answer = refusal.status, view.model_dump_json().encode()
+                except NotAuthenticated as error:
+                    hub.faults.append(f"{self.command} {self.path}: {error}")
+                    status, answer = 401, view_of(error).model_dump_json().encode()
                 except Exception as error:  # noqa: BLE001
                     hub.faults.append(f"{self.command} {self.path}: {type(error).__name__}: {error}")
                     status, answer = 500, b"{}"
@@ -245,6 +249,8 @@ class ScriptedHub:
         if self.down:
             raise Refuse(503, "unreachable", "the hub is down")
         parts = urlsplit(path)
+        if parts.path == "/healthz":
+            return 200, b"{}"
         names = parts.path.removeprefix("/api/v1/agents/").split("/")
         if names == ["enrol"]:
             return 201, self.enrol(EnrolRequest.model_validate_json(body)).model_dump_json().encode()

@@ -3,17 +3,18 @@
 import contextlib
 import json
 import pwd
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from foedus.core.base.checkup import Finding
 from foedus.core.base.errors import SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import Marker
 from foedus.core.base.instant import Instant, after
 from foedus.core.placement.capacity import Capacity
 from foedus.drivers.base import Launch, Phase, Record, Ref, Sighting
-from foedus.drivers.slurm import files, hostlist, look, room, run, sacct, sbatch, scancel, scontrol, squeue
+from foedus.drivers.slurm import checkup, files, hostlist, look, room, run, sacct, sbatch, scancel, scontrol, squeue
 from foedus.drivers.slurm.look import Found
 from foedus.drivers.slurm.patterns import DEFAULT, Names, asks_for_node, resolve
 from foedus.drivers.slurm.records import records
@@ -107,6 +108,10 @@ class SlurmDriver:
             scontrol.parse_partitions(self._ask(scontrol.partitions_command())),
             squeue.parse_load(self._ask(squeue.load_command(mark, names)), mark),
         )
+
+    def checkup(self, accounts: Sequence[str]) -> Iterator[Finding]:
+        """Look at the commands, the daemons behind them, the lanes, and whether jobs can be handed over as these."""
+        return checkup.findings(self._settings, self._env, accounts)
 
     def _earlier(self, launch: Launch, account: run.Login) -> str:
         """Return the id that an earlier hand-over of this attempt came to, ``""`` if to none.

@@ -11,7 +11,7 @@ from foedus.flow.ports.jobs import JobChange, JobFilter, Jobs, Visible
 from foedus.flow.ports.people import People, Project, Projects, Token, User
 from foedus.flow.ports.policy import Policy
 from foedus.flow.ports.sites import AgreementRecord, Agreements, SiteRecord, Sites
-from foedus.flow.ports.store import BROKER, Answered, Requests, Store, Transaction, job_topic, orders_topic
+from foedus.flow.ports.store import BROKER, Answered, Requests, Stage, Store, Transaction, job_topic, orders_topic
 
 __all__ = [
     "BROKER",
@@ -35,6 +35,7 @@ __all__ = [
     "SealRecord",
     "SiteRecord",
     "Sites",
+    "Stage",
     "Store",
     "Token",
     "Transaction",

@@ -77,6 +77,10 @@ class Attempts(Protocol):
         """Ask for the end of a live attempt; a cancel overrides a recall, never the reverse."""
         ...
 
+    def unbooked(self, site: SiteId, since: Instant, before: Instant) -> Sequence[Attempt]:
+        """Return attempts of a site, bound after `since`, that ended before `before` and that no entry books."""
+        ...
+
     def booked(self, job: JobId, number: int, entry: int) -> bool:
         """Note the ledger entry of an attempt, once."""
         ...

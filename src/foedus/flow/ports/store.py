@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from foedus.core.base.ids import Digest, JobId, SiteId, UserId
@@ -21,6 +22,15 @@ class Answered:
     body: Digest
     status: int
     answer: bytes
+
+
+class Stage(StrEnum):
+    """Up to where a job's waiting is measured; it always begins with its submission."""
+
+    BIND = "bind"
+    """A site was chosen for the first time."""
+    START = "start"
+    """It ran for the first time."""
 
 
 class Requests(Protocol):
@@ -64,6 +74,10 @@ class Transaction(Protocol):
 
     def ring(self, topic: str) -> None:
         """Wake whoever waits for a topic, in every hub process, once this transaction is committed."""
+        ...
+
+    def waited(self, stage: Stage, seconds: float) -> None:
+        """Note for this process's figures how long a job waited, once this transaction is committed."""
         ...
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
+from foedus.core.base.instant import Instant
 from foedus.store.bell import Bell
 
 Insert: TypeAlias = PostgresInsert | SqliteInsert
@@ -64,6 +65,10 @@ class Database(Protocol):
 
     def only_migration(self, connection: Connection) -> None:
         """Wait until no other process migrates; holds until the transaction ends."""
+        ...
+
+    def now(self, connection: Connection) -> Instant:
+        """Read the clock of the database's machine."""
         ...
 
     def leader(self) -> Leader:

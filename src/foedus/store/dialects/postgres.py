@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, Table, create_engine, func, sele
 from sqlalchemy.dialects.postgresql import insert
 
 from foedus.core.base.errors import Broken
+from foedus.core.base.instant import Instant
 from foedus.store.bell import Bell
 from foedus.store.dialects.base import WAIT_SECONDS, Insert, Leader
 from foedus.store.dialects.postgres_bell import CHANNEL, PostgresBell
@@ -108,6 +109,11 @@ class PostgresDatabase:
     def only_migration(self, connection: Connection) -> None:
         """Wait for the lock that every migration takes."""
         connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION)))
+
+    def now(self, connection: Connection) -> Instant:
+        """Read the server's clock."""
+        seconds = connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one()
+        return Instant(round(seconds * 1000))
 
     def leader(self) -> Leader:
         """Lead by an advisory lock on a connection of its own."""

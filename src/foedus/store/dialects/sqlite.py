@@ -9,12 +9,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import URL, Connection, Engine, FromClause, Table, create_engine, event
+from sqlalchemy import URL, Connection, Engine, FromClause, Table, create_engine, event, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from foedus.core.base.errors import Busy, Unreachable
+from foedus.core.base.instant import Instant
 from foedus.store.bell import Bell
 from foedus.store.dialects.base import WAIT_SECONDS, Insert, Leader
 from foedus.store.faults import translate_errors
@@ -22,6 +23,11 @@ from foedus.store.tables import counters, metadata
 
 _WRITES: Final = "foedus_writes"
 """Execution option of the connections that may write."""
+
+
+_EPOCH_DAY: Final = 2440587.5
+"""1970-01-01 as a Julian day."""
+_DAY_MS: Final = 86_400_000
 
 
 class SqliteDatabase:
@@ -86,6 +92,11 @@ class SqliteDatabase:
 
     def only_migration(self, connection: Connection) -> None:
         """Hold already: the transaction is the only one that writes."""
+
+    def now(self, connection: Connection) -> Instant:
+        """Read the clock: it is this machine's."""
+        days = connection.execute(select(func.julianday("now"))).scalar_one()
+        return Instant(round((days - _EPOCH_DAY) * _DAY_MS))
 
     def leader(self) -> Leader:
         """Lead by a lock on a file beside the database."""
