@@ -16,7 +16,8 @@ from foedus.agent import agreement as agreements
 from foedus.agent.accounts import AccountRules, NoAccount, look_up, read_accounts
 from foedus.agent.agent import BEAT, Beat
 from foedus.agent.folder import StateFolder
-from foedus.agent.hub import Hub, connect
+from foedus.agent.hub import Hub
+from foedus.agent.post import Post, connect
 from foedus.agent.settings import AgentSettings
 from foedus.agent.starter import Policy
 from foedus.agent.wiring import load_driver
@@ -219,7 +220,7 @@ class SiteDoctor:
         if not epoch:
             yield warning("no agent has greeted the hub yet", "start it: `systemctl start foedus-agent`")
             return
-        hub = Hub(self._connect, self.folder.enrolment().site, self.folder.key(), self.clock)
+        hub = Hub(Post(self._connect, self.folder.key(), self.clock), self.folder.enrolment().site)
         hub.resume(epoch)
         try:
             shown = hub.agreement()
