@@ -296,6 +296,50 @@ def test_lists_of_nodes():
         *("login1", "r1n3", "r2n3"),
     ]
     assert (hostlist.first("b[2-3]"), hostlist.first("")) == ("b2", "")
+    assert hostlist.expand("a[2-1],b[x,3]") == ["bx", "b3"]
+
+
+def test_lists_of_more_nodes_than_there_are():
+    assert hostlist.expand("n[0-99999][0-99999]")[-1] == "n099999"
+    assert hostlist.expand("n" + "[1]" * 2000) == ["n" + "[1]" * 2000]
+    assert hostlist.expand("n[" + "9" * 5000 + "]") == ["n" + "9" * 5000]
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        *((0, text) for text in ("", "-5", "4 1", "9" * 200)),
+        *((6, text) for text in ("-1", "1_0", "9" * 16)),
+        *((7, text) for text in ("9" * 12, "253402300800")),
+    ],
+)
+def test_squeue_showing_what_no_job_has_is_trouble(column, text):
+    fields = recorded("squeue.txt").split(MARK)
+    fields[column] = text
+    with pytest.raises(SiteTrouble, match="no job"):
+        squeue.parse(MARK.join(fields), MARK)
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        *((0, text) for text in ("", "-5", "4 1")),
+        *((2, text) for text in ("-5:0", "4294967296:0", "0:x")),
+        *((column, text) for column in (3, 4, 5, 6) for text in ("9" * 17, "253402300800")),
+        *((7, text) for text in ("-5", "9" * 17, " 5", "٣")),
+        (8, f"cpu={'9' * 15},gres/gpu=4"),
+        (8, f"cpu=1,mem={'9' * 15}P"),
+        (8, "cpu=1,gres/gpu:a/!=3"),
+        (17, "1e3"),
+    ],
+)
+def test_sacct_showing_what_no_ledger_takes_is_trouble(column, text):
+    fields = recorded("sacct.txt").split(MARK)
+    fields[7] = "60"
+    assert records(sacct.parse(MARK.join(fields), MARK)[:1], ())
+    fields[column] = text
+    with pytest.raises(SiteTrouble, match=r"no job|cannot be"):
+        records(sacct.parse(MARK.join(fields), MARK)[:1], ())
 
 
 def test_patterns_become_files_as_slurm_makes_them():

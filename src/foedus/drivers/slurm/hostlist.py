@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice, product
 
 _PART = re.compile(r"(?:[^,\[\]]|\[[^\]]*\])+")
 _BRACKET = re.compile(r"\[([^\]]*)\]")
-_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
+_RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _MOST = 100_000
+_MOST_BRACKETS = 5
+"""Of one name; Slurm takes no more."""
 
 
 def expand(text: str) -> list[str]:
     """Return every node's name, in order; what is no list stands for itself."""
-    return [name for part in _PART.findall(text) for name in _names(part)][:_MOST]
+    return list(islice((name for part in _PART.findall(text) for name in _names(part)), _MOST))
 
 
 def first(text: str) -> str:
@@ -21,13 +24,15 @@ def first(text: str) -> str:
 
 
 def _names(part: str) -> Iterator[str]:
-    match = _BRACKET.search(part)
-    if match is None:
-        yield part
-        return
-    for span in match[1].split(","):
-        for number in _numbers(span):
-            yield from _names(part[: match.start()] + number + part[match.end() :])
+    pieces = _BRACKET.split(part)  # by turns: what stands outside of brackets, and what in them
+    if len(pieces) > 2 * _MOST_BRACKETS + 1:
+        return iter((part,))
+    choices = [[piece] if place % 2 == 0 else list(_spans(piece)) for place, piece in enumerate(pieces)]
+    return ("".join(name) for name in product(*choices))
+
+
+def _spans(inside: str) -> Iterator[str]:
+    return islice((number for span in inside.split(",") for number in _numbers(span)), _MOST)
 
 
 def _numbers(span: str) -> Iterator[str]:

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+from foedus.core.base.canon import LARGEST
+from foedus.core.base.errors import SiteTrouble
 from foedus.core.base.units import CpuSeconds, GpuSeconds, Joules, Seconds
 from foedus.core.ledger.usage import EnergyMethod
+from foedus.core.ledger.usage_json import MODEL
 from foedus.drivers.base import Record
 from foedus.drivers.slurm import states, tres
 from foedus.drivers.slurm.sacct import Run
@@ -43,8 +46,7 @@ def _record(restart: int, parts: Sequence[Run], models: tuple[tuple[str, str], .
         energy += part.energy
         for model, number in tres.named(tres.gpus(allocated), part.nodes, models).items():
             gpu_seconds[model] = GpuSeconds(gpu_seconds.get(model, 0) + number * part.elapsed)
-    nodes = tres.count(resources.get("node", "0"))
-    return Record(
+    record = Record(
         restart=restart,
         native_id=last.native_id,
         outcome=outcome,
@@ -54,7 +56,7 @@ def _record(restart: int, parts: Sequence[Run], models: tuple[tuple[str, str], .
         started=parts[0].began,
         ended=last.ended,
         elapsed=Seconds(sum(part.elapsed for part in parts)),
-        nodes=nodes,
+        nodes=tres.count(resources.get("node", "0")),
         cpus=tres.count(resources.get("cpu", "0")),
         cpu_seconds=CpuSeconds(cpu_seconds),
         gpus=tres.named(tres.gpus(resources), last.nodes, models),
@@ -64,3 +66,15 @@ def _record(restart: int, parts: Sequence[Run], models: tuple[tuple[str, str], .
         energy_method=EnergyMethod.ACCOUNTING if energy else None,
         node_names=last.nodes,
     )
+    return _possible(record)
+
+
+def _possible(record: Record) -> Record:
+    """Refuse what no ledger takes: it would be signed, sent, and refused for ever. Raises `SiteTrouble`."""
+    figures = (
+        *(record.elapsed, record.cpus, record.cpu_seconds, record.nodes, record.memory, record.energy or 0),
+        *(*record.gpus.values(), *record.gpu_seconds.values()),
+    )
+    if max(figures) > LARGEST or not all(MODEL.fullmatch(model) for model in record.gpus.keys() | record.gpu_seconds):
+        raise SiteTrouble(f"sacct printed figures for job {record.native_id} that cannot be")
+    return record

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from foedus.core.base.errors import SiteTrouble
-from foedus.core.base.instant import Instant, from_seconds, iso
+from foedus.core.base.instant import Instant, iso
 from foedus.drivers.slurm import states
-from foedus.drivers.slurm.rows import cut
+from foedus.drivers.slurm.rows import cut, moment, native, whole
 
 _FIELDS = (
     "JobIDRaw",
@@ -35,6 +35,7 @@ _MOST_IDS = 5000
 """More would not fit into one argument; then the window alone limits the answer."""
 _MARKED = re.compile(r"--comment=(foedus:\S+)")
 _NO_FIGURE = 2**32 - 2
+_CODES = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,17 +127,17 @@ def parse(text: str, mark: str) -> list[Run]:
 def _run(row: tuple[str, ...]) -> Run:
     found = dict(zip(_FIELDS, row, strict=True))
     code, _, signal = found["ExitCode"].partition(":")
-    energy = int(found["ConsumedEnergyRaw"] or 0)
+    energy = whole(found["ConsumedEnergyRaw"] or "0", 2**64 - 1)
     return Run(
-        native_id=found["JobIDRaw"],
+        native_id=native(found["JobIDRaw"]),
         state=found["State"],
-        exit_code=int(code or 0),
-        signal=int(signal or 0),
-        submitted=from_seconds(int(found["Submit"])),
+        exit_code=whole(code or "0", _CODES),
+        signal=whole(signal or "0", _CODES),
+        submitted=moment(found["Submit"]),
         eligible=_time(found["Eligible"]),
         started=_time(found["Start"]),
         ended=_time(found["End"]),
-        elapsed=int(found["ElapsedRaw"] or 0),
+        elapsed=whole(found["ElapsedRaw"] or "0"),
         tres=found["AllocTRES"],
         energy=energy if 0 < energy < _NO_FIGURE else 0,
         nodes="" if found["NodeList"] == "None assigned" else found["NodeList"],
@@ -146,10 +147,10 @@ def _run(row: tuple[str, ...]) -> Run:
         work_dir=found["WorkDir"],
         comment=found["Comment"],
         submit_line=found["SubmitLine"],
-        index=int(found["DBIndex"] or 0),
+        index=whole(found["DBIndex"] or "0"),
     )
 
 
 def _time(text: str) -> Instant | None:
     """Read epoch seconds; ``Unknown`` and ``None`` are no time yet."""
-    return from_seconds(int(text)) if text.isdecimal() and text != "0" else None
+    return moment(text) if text.isdecimal() and text != "0" else None

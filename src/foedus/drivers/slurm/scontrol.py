@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from foedus.core.base.errors import SiteTrouble
 from foedus.core.base.units import Mebibytes, Seconds
 from foedus.drivers.slurm import tres
+from foedus.drivers.slurm.rows import whole
 
 _PAIR = re.compile(r"(?:^|\s)([A-Za-z][\w/]*)=(.*?)(?=\s+[A-Za-z][\w/]*=|\s*$)")
-_TIME = re.compile(r"(?:([0-9]+)-)?([0-9]+):([0-9]{2}):([0-9]{2})")
+_TIME = re.compile(r"(?:([0-9]{1,9})-)?([0-9]{1,9}):([0-9]{2}):([0-9]{2})")
 _BASES = frozenset({"IDLE", "MIXED", "ALLOCATED"})
 _HARMLESS = frozenset({"PLANNED", "CLOUD", "COMPLETING", "DYNAMIC_NORM", "POWERED_ON"})
 
@@ -92,11 +93,11 @@ def _node(found: dict[str, str]) -> Node:
             partitions=frozenset(found.get("Partitions", "").split(",")) - {""},
             usable=base in _BASES and _HARMLESS.issuperset(flags),
             future=base == "FUTURE",
-            cpus=int(found.get("CPUEfctv") or found["CPUTot"]),
-            memory=Mebibytes(int(found["RealMemory"]) - int(found.get("MemSpecLimit", "0"))),
+            cpus=whole(found.get("CPUEfctv") or found["CPUTot"]),
+            memory=Mebibytes(max(whole(found["RealMemory"]) - whole(found.get("MemSpecLimit", "0")), 0)),
             gpus=gpus,
-            cpus_used=int(found["CPUAlloc"]),
-            memory_used=Mebibytes(int(found["AllocMem"])),
+            cpus_used=whole(found["CPUAlloc"]),
+            memory_used=Mebibytes(whole(found["AllocMem"])),
             gpus_used=tres.gres_gpus(found.get("GresUsed", "")),
         )
     except (KeyError, ValueError) as error:
@@ -109,7 +110,7 @@ def _partition(found: dict[str, str]) -> Partition:
             name=found["PartitionName"],
             up=found["State"] == "UP",
             time_limit=duration(found["MaxTime"]),
-            nodes_per_job=int(found["MaxNodes"]) if found["MaxNodes"].isdecimal() else None,
+            nodes_per_job=whole(found["MaxNodes"]) if found["MaxNodes"].isdecimal() else None,
         )
     except (KeyError, ValueError) as error:
         raise SiteTrouble(f"scontrol described a partition without {error}") from error

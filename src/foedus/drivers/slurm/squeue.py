@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from foedus.core.base.errors import SiteTrouble
-from foedus.core.base.instant import Instant, from_seconds
-from foedus.drivers.slurm.rows import cut
+from foedus.core.base.instant import Instant
+from foedus.drivers.slurm.rows import cut, moment, native, whole
 
 _SEEN = ("JobID", "State", "Reason", "Comment", "UserName", "Name", "RestartCnt", "StartTime", "NodeList", "WorkDir")
 _LOAD = ("JobArrayID", "State", "Reason", "Partition", "QOS", "NumNodes", "NodeList", "tres-alloc")
@@ -54,14 +54,14 @@ def parse(text: str, mark: str) -> list[Job]:
     try:
         return [
             Job(
-                native_id=row[0],
+                native_id=native(row[0]),
                 state=row[1],
                 reason="" if row[2] == "None" else row[2],
                 comment=row[3],
                 user=row[4],
                 name=row[5],
-                restarts=int(row[6]),
-                start=from_seconds(int(row[7])) if row[7].isdecimal() else None,
+                restarts=whole(row[6]),
+                start=moment(row[7]) if row[7].isdecimal() else None,
                 nodes=row[8],
                 work_dir=row[9],
             )
@@ -92,7 +92,7 @@ def parse_load(text: str, mark: str) -> list[Load]:
                 reason=row[2],
                 partition=row[3],
                 qos=row[4],
-                nodes=int(row[5].partition("-")[0]),
+                nodes=whole(row[5].partition("-")[0]),
                 node_list=row[6],
                 tres=row[7],
             )

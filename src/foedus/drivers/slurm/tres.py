@@ -7,8 +7,8 @@ from foedus.core.base.units import Mebibytes
 
 _GPU = "gres/gpu"
 _FACTORS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
-_SIZE = re.compile(r"([0-9]+)(?:\.([0-9]+))?([KMGTP]?)[nc]?")
-_GRES = re.compile(r"gpu(?::([^:()]+))?:([0-9]+)(?:\(.*\))?")
+_SIZE = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,15}))?([KMGTP]?)[nc]?")
+_GRES = re.compile(r"gpu(?::([^:()]+))?:([0-9]{1,15})(?:\(.*\))?")
 
 
 def parse(text: str) -> dict[str, str]:
