@@ -80,7 +80,7 @@ class Envelope:
         try:
             found = cast("object", json.loads(data))
             return cls.from_json(found)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise BadInput(
                 Fault(path=path, fault=f"is not a DSSE envelope ({error})", remedy="sign the document again")
             ) from error
@@ -94,6 +94,7 @@ class Envelope:
         payload_type, payload, signatures = parts["payloadType"], parts["payload"], parts["signatures"]
         if not (isinstance(payload_type, str) and isinstance(payload, str) and isinstance(signatures, list)):
             raise TypeError("a part has the wrong type")
+        payload_type.encode("utf-8")  # JSON may hold half of a surrogate pair, which no bytes stand for
         return cls(
             payload_type=payload_type,
             payload=unbase64(payload),
@@ -102,13 +103,15 @@ class Envelope:
 
 
 def signature_from_json(found: object) -> Signature:
-    """Read one signature; raises `TypeError` or `KeyError` if it is none."""
+    """Read one signature; raises `ValueError`, `TypeError` or `KeyError` if it is none."""
     if not isinstance(found, dict):
         raise TypeError("a signature is an object")
     parts = cast("dict[str, object]", found)
     keyid, sig = parts["keyid"], parts["sig"]
     if not (isinstance(keyid, str) and isinstance(sig, str)):
         raise TypeError("keyid and sig are text")
+    if not (keyid.isascii() and sig.isascii()):
+        raise ValueError("keyid and sig are ASCII")
     return Signature(keyid=keyid, sig=sig)
 
 

@@ -163,7 +163,7 @@ def _signatures(found: object, path: str, faults: list[Fault]) -> tuple[Signatur
     for index, one in enumerate(cast("Sequence[object]", found)):
         try:
             read.append(signature_from_json(one))
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, ValueError) as error:
             faults.append(_fault(f"{path}[{index}]", f"is not a signature ({error})"))
     return tuple(read)
 

@@ -80,6 +80,9 @@ def test_envelopes_read_back(kind, data, count):
         b'{"payload":"","payloadType":"t","signatures":[{"keyid":"k","sig":1}]}',
         b'{"payload":"","payloadType":"t","signatures":["x"]}',
         b"\xff",
+        b"[" * 100_000,
+        b'{"payload":"","payloadType":"\\ud800","signatures":[]}',
+        b'{"payload":"","payloadType":"t","signatures":[{"keyid":"\\ud800","sig":""}]}',
     ],
 )
 def test_what_is_no_envelope_is_refused_by_name(data):
