@@ -1,7 +1,7 @@
 # Each target brings what it needs: uv and a virtual environment of its own; `test`, `live` and `chaos` also the
 # system packages (real Slurm, MariaDB for its accounting, PostgreSQL), with apt where they may.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check live chaos bench docs format clean
+.PHONY: help demo test check live chaos fuzz bench docs format clean
 
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --frozen --no-sync
@@ -22,6 +22,14 @@ live: .venv/ready system  ## Only what runs on two real Slurm clusters
 chaos: .venv/ready system  ## Kill hub and agents at random while jobs run (N=50 SEED=1)
 	FOEDUS_CHAOS_JOBS=$(or $(N),50) FOEDUS_CHAOS_SEED=$(or $(SEED),1) $(PYTEST) -s tests/live/test_crash.py
 
+fuzz: .venv/ready  ## Ask the hub anything, and give every reader anything to read (N=100 SECONDS=60 SEED=1)
+	FOEDUS_FUZZ_N=$(or $(N),100) FOEDUS_FUZZ_SEED=$(or $(SEED),1) \
+	  $(PYTEST) --timeout 0 tests/contract/hub/test_hub_any_request.py tests/fuzz
+	$(UV) sync --frozen --quiet --group fuzz
+	for reader in $$($(RUN) python tests/fuzz/guided.py); do \
+	  $(RUN) python tests/fuzz/guided.py $$reader $(or $(SECONDS),60) $(or $(SEED),1) || exit 1; \
+	done
+
 check: .venv/ready  ## Format, lint, types, layers
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
@@ -39,7 +47,7 @@ format: .venv/ready  ## Format the code
 	$(RUN) ruff check --fix .
 
 clean:  ## Remove what the targets made
-	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis .fuzz
 
 .PHONY: system
 system:
