@@ -39,6 +39,7 @@ from foedus.wire.alliance import AgreementView
 from foedus.wire.errors import ErrorView, view_of
 from foedus.wire.files import MissingReply, MissingRequest
 from foedus.wire.ledger import SignedHead
+from waiting import PATIENCE_S
 
 AGREEMENT = """
 id = "pact"
@@ -223,7 +224,7 @@ class ScriptedHub:
             alliance=head.alliance, seq=head.seq, hash=head.hash, at=head.at, keyid=signature.keyid, sig=signature.sig
         )
 
-    def wait(self, condition, seconds=20.0):
+    def wait(self, condition, seconds=PATIENCE_S):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             with self.lock:
@@ -236,7 +237,7 @@ class ScriptedHub:
         item = self.statuses.get((job, attempt))
         return item.state if item else None
 
-    def wait_state(self, job, state, attempt=1, seconds=20.0):
+    def wait_state(self, job, state, attempt=1, seconds=PATIENCE_S):
         self.wait(lambda: self.state(job, attempt) is AttemptState(state), seconds)
         return self.statuses[job, attempt]
 

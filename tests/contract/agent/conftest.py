@@ -14,6 +14,7 @@ from foedus.agent.wiring import build
 from foedus.core.jobs.sbatch import parse
 from foedus.process.clock import SystemClock
 from foedus.wire.agents import StartOrder
+from waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -154,7 +155,7 @@ def order():
 
 @pytest.fixture
 def until():
-    def wait(condition, seconds=15.0):
+    def wait(condition, seconds=PATIENCE_S):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if found := condition():

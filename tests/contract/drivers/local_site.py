@@ -12,6 +12,7 @@ from foedus.core.base.units import Mebibytes, Seconds
 from foedus.core.jobs.spec import JobSpec, Resources
 from foedus.drivers.base import Launch, Phase, Record, Ref, Sighting
 from foedus.drivers.local.driver import LocalDriver, build
+from waiting import PATIENCE_S
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 SMALL = Resources(memory_per_node=Mebibytes(64))
@@ -53,14 +54,14 @@ class Site:
     def records(self, launch: Launch) -> tuple[Record, ...]:
         return self.driver.usage([ref(launch)])[launch.marker]
 
-    def until(self, launch: Launch, phase: Phase, seconds: float = 20) -> Sighting:
+    def until(self, launch: Launch, phase: Phase, seconds: float = PATIENCE_S) -> Sighting:
         deadline = time.monotonic() + seconds
         while (seen := self.look(launch)).phase is not phase:
             assert time.monotonic() < deadline, seen
             time.sleep(0.02)
         return seen
 
-    def finished(self, launch: Launch, seconds: float = 20) -> Record:
+    def finished(self, launch: Launch, seconds: float = PATIENCE_S) -> Record:
         self.until(launch, Phase.ENDED, seconds)
         return self.records(launch)[-1]
 

@@ -15,6 +15,7 @@ from foedus.core.base.units import CpuSeconds, GpuSeconds, Mebibytes, Seconds
 from foedus.core.jobs.spec import ArrayTask, Resources
 from foedus.core.jobs.state import Outcome
 from foedus.drivers.base import Phase, Record, Sighting
+from waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -276,16 +277,16 @@ def test_a_job_on_two_nodes_sees_both(tmp_path):
 
 
 def _until_output(site: Site, launch, wanted: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while not (path := site.look(launch).stdout) or not Path(path).exists() or site.output(launch) != wanted:
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
 def test_a_script_is_warned_before_its_time_is_over(site):
-    body = "#!/bin/bash\n#SBATCH --signal=B:USR1@54\ntrap 'echo warned; exit 9' USR1\nwhile :; do sleep 0.05; done"
+    body = "#!/bin/bash\n#SBATCH --signal=B:USR1@45\ntrap 'echo warned; exit 9' USR1\nwhile :; do sleep 0.05; done"
     record = site.finished(site.run("1", body, resources=limited(60)))
-    assert (record.outcome, record.exit_code) == (Outcome.FAILED, 9)
+    assert (record.outcome, record.exit_code, record.signal) == (Outcome.FAILED, 9, 0)
 
 
 def test_input_export_and_open_mode_hold(site):

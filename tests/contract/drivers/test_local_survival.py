@@ -18,6 +18,7 @@ from foedus.core.jobs.state import Outcome
 from foedus.drivers.base import Phase, Sighting
 from foedus.drivers.local import processes
 from foedus.drivers.local.driver import build
+from waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -219,7 +220,7 @@ def _begun(site, launch) -> dict:
     return json.loads((folder / "run-0.begun").read_text())
 
 
-def _until(holds, seconds: float = 20) -> None:
+def _until(holds, seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline

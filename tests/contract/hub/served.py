@@ -29,6 +29,7 @@ from foedus.keys.http import EPOCH, SEQUENCE, sign_request
 from foedus.process.clock import SystemClock
 from foedus.store.migrate import migrate
 from foedus.wire.message import Message
+from waiting import PATIENCE_S
 
 API = "/api/v1"
 SCRIPT = "#!/bin/sh\n#SBATCH --gpus=1 --time=10\n#FOEDUS project=shield purpose=finetune\ntrue\n"
@@ -51,7 +52,7 @@ def serving(hub: Hub) -> Iterator[str]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while not server.started and time.monotonic() < deadline:
             time.sleep(0.01)
         assert server.started

@@ -18,6 +18,7 @@ from foedus.core.ledger.verify import verify
 from foedus.keys import ed25519
 from foedus.keys.http import EPOCH, SEQUENCE, sign_request
 from foedus.wire.agents import RevocationReply
+from waiting import PATIENCE_S
 
 SECOND_VERIFIER = Path(__file__).parents[1] / "ledger" / "second_verifier.py"
 
@@ -151,7 +152,7 @@ def run(served: Served, agent: Agent) -> str:
     agent.report(capacity=free())
     with served.client("lead") as client:
         job = client.submit(SCRIPT).id
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while job not in [order["job"] for order in agent.orders(wait_s=1)["starts"]]:
         assert time.monotonic() < deadline
     return job

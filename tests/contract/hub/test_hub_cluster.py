@@ -9,6 +9,7 @@ from served import SCRIPT, Agent, Served, a_hub, free, serving
 
 import postgres
 from foedus.hub.wiring import Hub, build
+from waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -81,10 +82,10 @@ def test_one_places_at_a_time_and_the_other_takes_over(first: Served, second: tu
     assert onlooker.hold() is False
     agent = first.agent()
     agent.report(capacity=free())
-    assert bound_within(first, second[1], submit(first, second[1]), 5)
+    assert bound_within(first, second[1], submit(first, second[1]), PATIENCE_S)
     gone(first, monkeypatch)
     agent.report(capacity=free())
-    assert bound_within(first, first.url, submit(first, first.url), 10)
+    assert bound_within(first, first.url, submit(first, first.url), PATIENCE_S)
     assert onlooker.hold() is False
     onlooker.release()
 

@@ -16,6 +16,7 @@ from foedus.core.jobs.spec import ArraySpec, Condition, Dependencies, Dependency
 from foedus.core.jobs.state import AttemptState, JobState
 from foedus.flow.ports import Project, Store, Transaction, User
 from foedus.wire.alliance import ProjectRole, Role
+from waiting import PATIENCE_S
 
 NOW = Instant(1_764_000_000_123)
 ALICE, BABEK = UserId("alice"), UserId("babek")
@@ -169,7 +170,7 @@ def together(count: int, action: Callable[[int], T]) -> list[T]:
     start = threading.Barrier(count)
 
     def run(index: int) -> T:
-        start.wait(timeout=20)
+        start.wait(timeout=PATIENCE_S)
         return action(index)
 
     with ThreadPoolExecutor(count) as pool:

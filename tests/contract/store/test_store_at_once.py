@@ -27,6 +27,7 @@ from foedus.core.ledger.chain import follows
 from foedus.core.ledger.entry import Kind
 from foedus.flow.ports import JobChange
 from foedus.store.unit import SqlStore
+from waiting import PATIENCE_S
 
 BODY = {"alliance": "caspian-levant", "project": "traffic", "gpu_seconds": 1}
 
@@ -61,7 +62,7 @@ def test_whoever_waits_for_a_claim_that_fails_takes_it(shared: SqlStore):
             raise ZeroDivisionError
 
     def second() -> bool:
-        claimed.wait(timeout=20)
+        claimed.wait(timeout=PATIENCE_S)
         with shared.begin() as tx:
             return tx.requests.claim(ALICE, "key", digest(2), NOW) is None
 

@@ -16,12 +16,13 @@ from foedus.core.base.ids import ProjectId, UserId
 from foedus.store.bell import EVERYTHING
 from foedus.store.unit import SqlStore
 from foedus.wire.alliance import ProjectRole
+from waiting import PATIENCE_S
 
 Open = Callable[[str], SqlStore]
 
 
 def heard(topics: "queue.Queue[str]", count: int) -> list[str]:
-    return [topics.get(timeout=20) for _ in range(count)]
+    return [topics.get(timeout=PATIENCE_S) for _ in range(count)]
 
 
 def ring(store: SqlStore, *topics: str) -> None:
@@ -100,7 +101,7 @@ def test_a_lost_connection_is_a_lost_lead(postgres_url: str, opened: Open):
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = "
             "(SELECT oid FROM pg_database WHERE datname = current_database())"
         )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while not second.hold() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert [second.hold(), first.hold(), first.hold()] == [True, False, False]
@@ -174,7 +175,7 @@ def test_who_loses_a_deadlock_may_try_again(postgres_url: str, opened: Open):
         try:
             with store.begin() as tx:
                 tx.requests.answer(UserId(first), "k", 200, b"")
-                both.wait(timeout=20)
+                both.wait(timeout=PATIENCE_S)
                 tx.requests.answer(UserId(second), "k", 200, b"")
         except Busy as busy:
             return busy.retryable
@@ -185,5 +186,5 @@ def test_who_loses_a_deadlock_may_try_again(postgres_url: str, opened: Open):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=PATIENCE_S)
     assert sorted(results) == [False, True]
