@@ -208,7 +208,7 @@ class Books:
         """
         row = self._by_raw.get(native)
         if row is None:
-            return {"State": self._bed.run(self._site, "squeue", "-h", "--states=all", f"-j{native}", "-o%T").strip()}
+            return {"State": self._bed.state(self._site, native)}
         ran = row["Start"].isdigit() and row["AllocTRES"]
         return {name: row[name] for name in FIELDS} if ran else {"State": row["State"].partition(" ")[0]}
 
