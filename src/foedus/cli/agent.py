@@ -136,6 +136,31 @@ def status(state: State, json: Json = False) -> None:
             say(line)
 
 
+@app.command()
+def metrics(
+    state: State,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", dir_okay=False, help="File to replace; standard output else.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print the agent's figures for Prometheus: for a textfile collector, since an agent opens no port."""
+    from foedus.agent.desk import look
+    from foedus.agent.figures import figures
+    from foedus.client.files import SinkFile
+
+    folder = _folder(state)
+    page = figures(folder, look(folder))
+    if output is None:
+        typer.echo(page, nl=False)
+        return
+    with SinkFile(output) as file:
+        file.write(page)
+    output.chmod(0o644)
+    if json:
+        print_json({"written": str(output)})
+
+
 def _lines(view: "DeskView") -> list[str]:
     from foedus.core.base.instant import iso
 

@@ -8,6 +8,7 @@ import typer
 from foedus.cli.progress import bar
 from foedus.cli.session import Json, session_of
 from foedus.cli.show import count, print_json, say, size
+from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.ids import job_id
 
 
@@ -23,6 +24,9 @@ def fetch(
     """Fetch the files that a job brought back. Goes on where an earlier fetch stopped; every hash is checked."""
     session = session_of(ctx)
     folder = out or Path(f"foedus-{job_id(job)}")
+    if folder.exists() and not folder.is_dir():
+        fault = f"{folder} is a file, and what is fetched goes into a folder"
+        raise BadInput(Fault(path="--out", fault=fault, remedy="name a folder; it is made if need be"))
     with session.client() as client, bar(session, "fetching") as progress:
         manifest = client.fetch(job_id(job), folder, attempt=attempt, progress=progress)
     if json:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foedus.cli.exits import Exit
+from foedus.cli.sending import waiting
 from foedus.cli.session import Json, Session, session_of
 from foedus.cli.show import brief, note, print_json, say, since, when
 from foedus.cli.table import table
@@ -196,7 +197,7 @@ def _watch(client: "Client", session: Session, ids: list[str], timeout: float | 
     from foedus.cli.progress import counter
 
     jobs: tuple[JobView, ...] = ()
-    with counter(session, "waiting", len(ids)) as show:
+    with waiting(ids), counter(session, "waiting", len(ids)) as show:
         for waited in client.waiting(ids, timeout_s=timeout):
             jobs = waited.jobs
             show(*_done(waited))

@@ -64,6 +64,7 @@ def run(
         file_name=PurePath(line.rest[0]).name,
         overrides=line.overrides,
         key=line.own.get("--idempotency-key"),
+        source="COMMAND",
     )
     with session.client() as client:
         job = send(client, session, order)

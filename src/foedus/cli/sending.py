@@ -1,7 +1,8 @@
 """From a script to a submitted job: read it here first, send what travels with it, submit, and say what came of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _UNNAMED = "sbatch"
 _SIGNALLED = 128
+_LINE = "line "
+"""How the path of a fault in the script begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,8 @@ class Order:
     overrides: Sequence[str] = ()
     arguments: Sequence[str] = ()
     key: str | None = None
+    source: str = "standard input"
+    """Where the script is from; its faults are told with it."""
 
 
 def read_script(text: bytes, name: str) -> str:
@@ -47,7 +52,7 @@ def read_script(text: bytes, name: str) -> str:
 
 def send(client: "Client", session: Session, order: Order) -> "SubmittedView":
     """Submit. The script is read here first, so that its faults show with their lines before anything is sent."""
-    spec = parse(order.script, order.overrides, order.arguments, session.environment, file_name=order.file_name)
+    spec = _read(order, session)
     for notice in spec.notices:
         note(f"note: {notice}")
     overrides = list(order.overrides)
@@ -65,6 +70,17 @@ def send(client: "Client", session: Session, order: Order) -> "SubmittedView":
         bundle=bundle,
         key=order.key,
     )
+
+
+def _read(order: Order, session: Session) -> JobSpec:
+    try:
+        return parse(order.script, order.overrides, order.arguments, session.environment, file_name=order.file_name)
+    except BadInput as error:
+        named = [
+            replace(one, path=f"{order.source}, {one.path}") if one.path.startswith(_LINE) else one
+            for one in error.faults
+        ]
+        raise BadInput(*named) from error
 
 
 def _project(client: "Client", spec: JobSpec) -> str:
@@ -123,9 +139,22 @@ def code_of(job: "JobView") -> int:
     return Exit.OK if job.state is JobState.COMPLETED else Exit.FAILED
 
 
+@contextmanager
+def waiting(jobs: Sequence[str]) -> Generator[None]:
+    """Say, where Ctrl-C ends the waiting, that the jobs go on and how to look again."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        named = " ".join(jobs)
+        who = f"job {named} goes on" if len(jobs) == 1 else f"jobs {', '.join(jobs)} go on"
+        note(f"{who}; see `foedus status {named}`, `foedus wait {named}`")
+        raise
+
+
 def wait_for(client: "Client", session: Session, job: str) -> int:
     """Wait until the job has ended, and return its exit code."""
-    (view,) = client.wait([job])
+    with waiting([job]):
+        (view,) = client.wait([job])
     if view.state not in ENDED:
         return Exit.FAILED
     if not session.json:

@@ -79,11 +79,13 @@ def _order(rest: list[str], overrides: list[str], wrapped: str | None, key: str 
             raise BadInput(
                 Fault(path="--wrap", fault=f"is given beside the script {rest[0]!r}", remedy="give one of the two")
             )
-        return Order(script=_WRAPPED.format(wrapped), file_name="wrap", overrides=overrides, key=key)
+        return Order(script=_WRAPPED.format(wrapped), file_name="wrap", overrides=overrides, key=key, source="--wrap")
     if rest and rest[0] != "-":
         file = Path(rest[0])
         script = read_script(file.read_bytes(), rest[0])
-        return Order(script=script, file_name=file.name, overrides=overrides, arguments=rest[1:], key=key)
+        return Order(
+            script=script, file_name=file.name, overrides=overrides, arguments=rest[1:], key=key, source=rest[0]
+        )
     if sys.stdin.isatty():
         raise BadInput(
             Fault(path="SCRIPT", fault="is not given", remedy="name a script, or send one to standard input")

@@ -62,7 +62,47 @@ def _fault(one: Mapping[str, Any], remedy: str, where: str) -> Fault:
     path = f"{where}{path_of(one['loc'])}" or "request"
     if one["type"] == "extra_forbidden":
         return Fault(path=path, fault="there is no such field", remedy="remove it, or mend its name")
-    return Fault(path=path, fault=f"{one['msg'][:1].lower()}{one['msg'][1:]}", remedy=remedy)
+    return Fault(path=path, fault=_words(one), remedy=remedy)
+
+
+_RANGES = {
+    "greater_than_equal": ("less than", "ge"),
+    "greater_than": ("not more than", "gt"),
+    "less_than_equal": ("more than", "le"),
+    "less_than": ("not less than", "lt"),
+}
+"""Kind of pydantic's error -> what the number is, and which bound it is compared with."""
+_KINDS = {
+    "missing": "is missing",
+    "int_type": "is not a whole number",
+    "int_parsing": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "float_type": "is not a number",
+    "float_parsing": "is not a number",
+    "finite_number": "is not a number",
+    "bool_type": "is neither true nor false",
+    "bool_parsing": "is neither true nor false",
+    "string_type": "is not text",
+    "path_type": "is not a path",
+    "dict_type": "is not a table",
+    "list_type": "is not a list",
+    "tuple_type": "is not a list",
+}
+"""Kind of pydantic's error -> our words for it."""
+
+
+def _words(one: Mapping[str, Any]) -> str:
+    """Say what is wrong as the rules say it; what they have no words for keeps pydantic's."""
+    kind, message = str(one["type"]), str(one["msg"])
+    if kind in _RANGES:
+        word, bound = _RANGES[kind]
+        limit = one["ctx"][bound]
+        return f"{one['input']} is {word} {int(limit) if limit == int(limit) else limit}"
+    if kind in {"literal_error", "enum"}:
+        return f"is not {one['ctx']['expected']}"
+    if kind == "string_pattern_mismatch":
+        return f"is not written as {one['ctx']['pattern']}"
+    return _KINDS.get(kind, f"{message[:1].lower()}{message[1:]}")
 
 
 def path_of(where: Sequence[str | int]) -> str:

@@ -102,7 +102,7 @@ def test_files_with_faults_are_told_all_at_once(enrolled, look, tmp_path):
         "/state can be used by others (mode 0750)",
         "/state/site.key: can be used by others (mode 0640)",
         "line 1: a policy without an @id",
-        "/accounts.toml: account[1].account: field required",
+        "/accounts.toml: account[1].account: is missing",
         "/accounts.toml: account[1].usr: there is no such field",
         "it does not run: jobs go on, and nothing is reported",
     ]

@@ -40,8 +40,8 @@ def test_every_fault_of_the_settings_is_named(tmp_path: Path):
     with pytest.raises(BadInput) as caught:
         load(file)
     assert {fault.path: fault.fault for fault in caught.value.faults} == {
-        "port": "input should be less than or equal to 65535",
-        "window": "input should be a valid integer, unable to parse string as an integer",
+        "port": "70000 is more than 65535",
+        "window": "is not a whole number",
         "colour": "there is no such field",
     }
 

@@ -146,6 +146,21 @@ def test_booked_once(store: SqlStore):
         assert tx.attempts.get(ONE, 1) == attempt(1, entry=7)
 
 
+def test_what_ended_and_is_not_booked(store: SqlStore):
+    over = replace(full(1), entry=None, site=JERUSALEM, bound=Instant(10), ended=Instant(20))
+    fill(
+        store,
+        over,
+        replace(full(2), site=JERUSALEM, bound=Instant(10), ended=Instant(20)),
+        replace(over, job=JobId("3"), site=BAKU),
+        replace(over, job=JobId("4"), ended=Instant(30)),
+        replace(over, job=JobId("5"), bound=Instant(5)),
+        attempt(6, bound=Instant(10)),
+    )
+    with store.read() as tx:
+        assert tx.attempts.unbooked(JERUSALEM, Instant(5), Instant(30)) == [over]
+
+
 def test_which_sites_gave_a_job_back_lately(store: SqlStore):
     def back(number: int, count: int, at: int, **changes: object) -> Attempt:
         return attempt(number, count, state=AttemptState.RETURNED, ended=Instant(at), **changes)

@@ -126,7 +126,7 @@ def test_projects_are_changed(foedus, hub, words, route, body):
 def test_a_role_that_does_not_exist_is_refused_before_it_is_sent(foedus, hub):
     done = foedus("project", "add-member", "traffic", "eli", "--role", "king")
     assert (done.exit_code, hub.asked) == (Exit.USAGE, [])
-    assert done.stderr.startswith("error: role: input should be 'lead' or 'member'\n")
+    assert done.stderr.startswith("error: role: is not 'lead' or 'member'\n")
 
 
 def test_people_are_added_and_listed(foedus, hub):

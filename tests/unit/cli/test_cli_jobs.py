@@ -111,6 +111,19 @@ def test_wait_says_whether_all_completed(foedus, hub, state, code):
     assert foedus("wait", "1", "2").exit_code == code
 
 
+@pytest.mark.parametrize(
+    ("words", "note"),
+    [
+        (["wait", "5"], "job 5 goes on; see `foedus status 5`, `foedus wait 5`\n"),
+        (["wait", "5", "6"], "jobs 5, 6 go on; see `foedus status 5 6`, `foedus wait 5 6`\n"),
+    ],
+)
+def test_who_stops_waiting_learns_that_the_jobs_go_on(foedus, hub, words, note):
+    hub.routes["POST /jobs/status"] = [KeyboardInterrupt()]
+    done = foedus(*words)
+    assert (done.exit_code, done.stdout, done.stderr) == (130, "", note)
+
+
 def test_wait_gives_up_in_time(foedus, hub):
     hub.routes["POST /jobs/status"] = StatusReply(jobs=[job("1")], absent=[])
     hub.routes["GET /jobs/1"] = job("1")
@@ -182,6 +195,16 @@ def test_fetch_writes_the_outputs_and_lists_them(foedus, hub, tmp_path):
     done = foedus("fetch", "5")
     assert done.stdout == "foedus-5/out/a  3 B\n1 file, 3 B\n"
     assert (tmp_path / "foedus-5" / "out" / "a").read_bytes() == b"abc"
+
+
+def test_fetch_into_a_file_is_refused_before_anything_is_asked(foedus, hub, tmp_path):
+    (tmp_path / "there").write_text("mine")
+    done = foedus("fetch", "5", "-o", "there")
+    assert (done.exit_code, hub.asked, (tmp_path / "there").read_text()) == (Exit.USAGE, [], "mine")
+    assert done.stderr == (
+        "error: --out: there is a file, and what is fetched goes into a folder\n"
+        "       name a folder; it is made if need be\n"
+    )
 
 
 WHY = WhyView.model_validate(

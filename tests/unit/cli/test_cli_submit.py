@@ -93,8 +93,8 @@ def test_faults_of_the_script_show_before_anything_is_sent(foedus, hub, tmp_path
     (tmp_path / "bad.sbatch").write_text("#!/bin/sh\n#SBATCH --nods=2\n#SBATCH --time=soon\n")
     done = foedus("submit", "bad.sbatch")
     assert (done.exit_code, hub.asked) == (Exit.USAGE, [])
-    assert "error: line 2: --nods is not an option of sbatch" in done.stderr
-    assert "error: line 3: --time:" in done.stderr
+    assert "error: bad.sbatch, line 2: --nods is not an option of sbatch" in done.stderr
+    assert "error: bad.sbatch, line 3: --time:" in done.stderr
 
 
 def test_what_is_no_text_is_refused_with_its_line(foedus, hub, tmp_path):

@@ -81,14 +81,14 @@ def test_all_faults_come_at_once():
         "grace": -1,
     }
     assert sorted(faults(table)) == [
-        ("driver.grace", "input should be greater than or equal to 0"),
-        ("driver.guest.preempted", "input should be a valid boolean"),
-        ("driver.guest.time_limit", "input should be greater than or equal to 1"),
+        ("driver.grace", "-1 is less than 0"),
+        ("driver.guest.preempted", "is neither true nor false"),
+        ("driver.guest.time_limit", "0 is less than 1"),
         ("driver.nodes[0].colour", "there is no such field"),
-        ("driver.nodes[0].cpus", "input should be greater than or equal to 1"),
-        ("driver.nodes[0].memory_mib", "input should be a valid integer"),
-        ("driver.nodes[0].name", "string should match pattern '^[a-z][a-z0-9-]{0,40}$'"),
-        ("driver.state", "field required"),
+        ("driver.nodes[0].cpus", "0 is less than 1"),
+        ("driver.nodes[0].memory_mib", "is not a whole number"),
+        ("driver.nodes[0].name", "is not written as ^[a-z][a-z0-9-]{0,40}$"),
+        ("driver.state", "is missing"),
         ("driver.time_limt", "there is no such field"),
     ]
 
