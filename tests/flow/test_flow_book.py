@@ -5,11 +5,13 @@ from alliance import GRANTED, START, Alliance, script
 
 from foedus.core.base.instant import Instant
 from foedus.core.jobs.state import Outcome
+from foedus.core.ledger.bodies import project_body
 from foedus.core.ledger.chain import Head, sign_head
-from foedus.core.ledger.entry import Kind
+from foedus.core.ledger.entry import Kind, sign_body
+from foedus.core.ledger.verify import verify
 from foedus.flow.balance import Folded, balance_view, catch_up
 from foedus.flow.book import book
-from foedus.flow.books import countersign, head, since
+from foedus.flow.books import countersign, head, ledger_file, since
 from foedus.keys import ed25519
 from foedus.wire.agents import ReportItem, UsageItem
 from foedus.wire.ledger import BalanceLine, SealView
@@ -169,3 +171,17 @@ def test_heads_and_seals(ended: Alliance):
     for view in wrong:
         assert ended.do(lambda tx, view=view: countersign(tx, "jerusalem", view, ed25519.verify)) is False
     assert ended.do(lambda tx: countersign(tx, "jerusalem", good, ed25519.verify)) is True
+
+
+def test_an_export_is_of_its_moment_and_holds_no_transaction(alliance):
+    def open_project() -> None:
+        body = project_body(alliance.agreement.id, "shield", {})
+        hub = alliance.signed.keys["hub"]
+        alliance.do(lambda tx: tx.ledger.append(Kind.PROJECT, body, [sign_body(hub, Kind.PROJECT, body)], alliance.now))
+
+    open_project()
+    lines = ledger_file(alliance.store, alliance.signed.keys["hub"])
+    begun = [next(lines), next(lines)]
+    open_project()  # a reader's open transaction would hold this up: the database has one connection
+    found = verify([*begun, *lines], agreement=alliance.agreement, check=ed25519.verify)
+    assert (found.faults, found.entries) == ((), 2)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from foedus.core.agreement.model import Agreement
 from foedus.core.base.canon import JsonObject
 from foedus.core.base.dsse import Signature, Signer, Verifier
 from foedus.core.base.errors import NotFound
@@ -11,10 +10,12 @@ from foedus.core.ledger.chain import Head, head_signed_by, sign_head
 from foedus.core.ledger.entry import Entry
 from foedus.core.ledger.export import export, seal
 from foedus.flow.orders import enrolled
-from foedus.flow.ports import SealRecord, Transaction
+from foedus.flow.ports import SealRecord, Store, Transaction
 from foedus.wire.agents import HeadReply
 from foedus.wire.ledger import SealView, SignedHead
 
+_PAGE = 500
+"""Entries of an export that are held at a time."""
 _MOST_SINCE = 2000
 """Most entries that one call leads a site through; a site that is further behind calls again."""
 
@@ -70,10 +71,25 @@ def countersign(tx: Transaction, site: SiteId, view: SealView, verify: Verifier)
     return True
 
 
-def ledger_file(tx: Transaction, agreement: Agreement, signer: Signer) -> Iterator[bytes]:
-    """Write the ledger as a file that anybody can check with the agreement alone."""
-    seals = [seal(signer, record.site, record.head, record.signature) for record in tx.ledger.seals()]
-    return export(agreement.id, tx.ledger.stream(), seals, signer)
+def ledger_file(store: Store, signer: Signer) -> Iterator[bytes]:
+    """Write the ledger as a file that anybody can check with the agreement alone.
+
+    It is the ledger of the moment when this begins, however slowly it is taken: entries never change, so that each page
+    is read in a transaction of its own, and none is held open for a reader.
+    """
+    with store.read() as tx:
+        newest = tx.ledger.head()
+        seals = [seal(signer, record.site, record.head, record.signature) for record in tx.ledger.seals()]
+    if newest is None:
+        raise NotFound("the ledger has no entry yet", remedy="put an agreement in force first")
+    return export(newest.alliance, _up_to(store, newest.seq), seals, signer)
+
+
+def _up_to(store: Store, last: int) -> Iterator[Entry]:
+    for first in range(1, last + 1, _PAGE):
+        with store.read() as tx:
+            page = tx.ledger.entries(first, min(_PAGE, last + 1 - first))
+        yield from page
 
 
 def _head_after(newest: Head, entries: Sequence[Entry]) -> Head:

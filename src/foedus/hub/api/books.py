@@ -1,6 +1,5 @@
 """Routes of the ledger and the balance."""
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -10,7 +9,6 @@ from foedus.core.base.canon import LARGEST
 from foedus.flow.balance import balance_view
 from foedus.flow.books import entry_json, head, ledger_file
 from foedus.hub.api.asking import REFUSALS, Asking, ThisHub
-from foedus.hub.wiring import Hub
 from foedus.wire.ledger import BalanceView, EntryPage, SignedHead
 
 router = APIRouter(tags=["books"], responses=REFUSALS)
@@ -43,7 +41,7 @@ def ledger_entries(
 @router.get("/ledger/export", response_class=Response, responses=_LINES)
 def ledger_export(hub: ThisHub, caller: Asking) -> StreamingResponse:  # noqa: ARG001 - the books are open to the alliance
     """Return the whole ledger as a file that anybody can check with the agreement alone."""
-    return StreamingResponse(_lines(hub), media_type="application/jsonl")
+    return StreamingResponse(ledger_file(hub.store, hub.signer), media_type="application/jsonl")
 
 
 @router.get("/balance")
@@ -51,8 +49,3 @@ def get_balance(hub: ThisHub, caller: Asking, period: str | None = None) -> Bala
     """Return what each partner gave and took, by period, computed from the ledger."""
     with hub.store.read() as tx:
         return balance_view(tx, hub.agreement(tx), hub.balance(tx), period, hub.clock.now())
-
-
-def _lines(hub: Hub) -> Iterator[bytes]:
-    with hub.store.read() as tx:
-        yield from ledger_file(tx, hub.agreement(tx), hub.signer)
