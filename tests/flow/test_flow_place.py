@@ -223,9 +223,9 @@ def test_withdraw_takes_back_only_what_no_agent_has_seen(alliance: Alliance):
     alliance.place()
     assert alliance.states("1", "2") == [BOUND, BOUND]
     alliance.later(RULES.fresh)
-    assert alliance.do(lambda tx: withdraw(tx, alliance.agreement, RULES, alliance.now)) == 0
+    assert alliance.do(lambda tx: withdraw(tx, RULES, alliance.now)) == 0
     alliance.later(1)
-    assert alliance.do(lambda tx: withdraw(tx, alliance.agreement, RULES, alliance.now)) == 1
+    assert alliance.do(lambda tx: withdraw(tx, RULES, alliance.now)) == 1
     job = alliance.job("2")
     assert (job.state, job.site, job.reason) == (
         PENDING,

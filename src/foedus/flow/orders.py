@@ -45,6 +45,8 @@ def hello(tx: Transaction, site: SiteId, now: Instant) -> HelloReply:
 
 def _given(tx: Transaction, attempt: Attempt) -> Attempt:
     """Return the attempt that the site was given: the first of those that it made of it by queueing the job again."""
+    if attempt.number == 1:
+        return attempt
     numbered = {one.number: one for one in tx.attempts.of(attempt.job)}
     while (before := numbered.get(attempt.number - 1)) and _went_on_as(before, attempt):
         attempt = before
@@ -56,17 +58,26 @@ def _went_on_as(before: Attempt, after: Attempt) -> bool:
     return same and before.state is AttemptState.ENDED and bool(before.native_id)
 
 
+def awaited(tx: Transaction, site: SiteId, known: Collection[tuple[JobId, int]]) -> bool:
+    """Say whether there is anything that the site is to start or to stop."""
+    return bool(_to_start(tx, site, known) or tx.attempts.to_stop(site))
+
+
 def starts(
     tx: Transaction, site: SiteId, known: Collection[tuple[JobId, int]], most: int, now: Instant
 ) -> list[StartOrder]:
     """Return what the site is to start; from here on only the site can say that it did not."""
-    waiting = [
+    waiting = _to_start(tx, site, known)[:most]
+    given = tx.attempts.offer([(attempt.job, attempt.number) for attempt in waiting], now)
+    return _start_orders(tx, [attempt for attempt in waiting if (attempt.job, attempt.number) in given])
+
+
+def _to_start(tx: Transaction, site: SiteId, known: Collection[tuple[JobId, int]]) -> list[Attempt]:
+    return [
         attempt
         for attempt in tx.attempts.at(site, frozenset({AttemptState.BOUND}))
         if (attempt.job, attempt.number) not in known and attempt.stop is None
-    ][:most]
-    given = tx.attempts.offer([(attempt.job, attempt.number) for attempt in waiting], now)
-    return _start_orders(tx, [attempt for attempt in waiting if (attempt.job, attempt.number) in given])
+    ]
 
 
 def stops(tx: Transaction, site: SiteId) -> list[StopOrder]:

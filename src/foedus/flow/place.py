@@ -8,10 +8,10 @@ from foedus.core.base.ids import JobId, SiteId
 from foedus.core.base.instant import Instant, after, seconds_between
 from foedus.core.base.units import Seconds
 from foedus.core.jobs.job import Attempt, Job, StopReason, Story, StoryKind
-from foedus.core.jobs.state import LIVE_ATTEMPT, AttemptState, Move
+from foedus.core.jobs.state import AttemptState, Move
 from foedus.core.placement.decide import Bind, Considered, Held, Placing, SiteNow, Waiting
 from foedus.flow.cancel import take_back
-from foedus.flow.ports import JobChange, SiteRecord, Stage, Transaction, orders_topic
+from foedus.flow.ports import JobChange, Recent, SiteRecord, Stage, Transaction, orders_topic
 
 _SETTLE_S = 10
 """How long a scheduler may take to start what it was handed."""
@@ -57,29 +57,19 @@ def place(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant
 
 def recall(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant) -> int:
     """Ask back what waits too long in a site's own queue while another site could start it now."""
-    overdue = [
-        attempt
-        for site in agreement.sites
-        for attempt in tx.attempts.at(site.id, frozenset({AttemptState.STARTING}))
-        if attempt.stop is not StopReason.CANCEL and _overdue(attempt, rules, now)
-    ]
-    if not overdue:
-        return 0
-    jobs = tx.jobs.get([attempt.job for attempt in overdue])
     placing = Placing(sites=sites_now(tx, agreement, rules, now), patience=rules.patience, now=now)
+    if placing.full:
+        return 0
+    overdue = tx.attempts.overdue(after(now, -rules.promise), rules.window)
+    jobs = tx.jobs.get([attempt.job for attempt in overdue])
     return sum(
         _recall(tx, attempt, jobs[attempt.job], agreement=agreement, placing=placing, now=now) for attempt in overdue
     )
 
 
-def withdraw(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant) -> int:
+def withdraw(tx: Transaction, rules: PlaceRules, now: Instant) -> int:
     """Take back what was bound to a site that never came to fetch it."""
-    stale = [
-        attempt
-        for site in agreement.sites
-        for attempt in tx.attempts.at(site.id, frozenset({AttemptState.BOUND}))
-        if attempt.offered is None and seconds_between(attempt.bound, now) > rules.fresh
-    ]
+    stale = tx.attempts.unfetched(after(now, -rules.fresh))
     jobs = tx.jobs.get([attempt.job for attempt in stale])
     return sum(
         take_back(tx, jobs[attempt.job], f"{attempt.site} did not come for it; waits for room at a site", now)
@@ -91,7 +81,12 @@ def withdraw(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Inst
 def sites_now(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant) -> Mapping[SiteId, SiteNow]:
     """Load what every site says of itself, and what it has been given since it said so."""
     records = {record.site: record for record in tx.sites.all()}
-    return {site.id: _site_now(tx, records[site.id], rules, now) for site in agreement.sites if site.id in records}
+    held = _held(tx, records, rules, now)
+    return {
+        site.id: _site_now(records[site.id], held.get(site.id, ()), rules, now)
+        for site in agreement.sites
+        if site.id in records
+    }
 
 
 def waiting_job(tx: Transaction, job: Job, agreement: Agreement, rules: PlaceRules, now: Instant) -> Waiting:
@@ -104,35 +99,42 @@ def considered_data(considered: Iterable[Considered]) -> list[dict[str, str | bo
     return [{"site": one.site, "guest": one.guest, "text": one.text} for one in considered]
 
 
-def _site_now(tx: Transaction, record: SiteRecord, rules: PlaceRules, now: Instant) -> SiteNow:
-    fresh = record.capacity_at is not None and seconds_between(record.capacity_at, now) <= rules.fresh
+def _site_now(record: SiteRecord, held: Sequence[Held], rules: PlaceRules, now: Instant) -> SiteNow:
     return SiteNow(
-        capacity=record.capacity if fresh else None,
+        capacity=record.capacity if _is_fresh(record, rules, now) else None,
         reachable=record.seen is not None and seconds_between(record.seen, now) <= rules.fresh,
         draining=record.draining,
-        held=tuple(_held(tx, record)),
+        held=tuple(held),
     )
 
 
-def _held(tx: Transaction, record: SiteRecord) -> list[Held]:
-    """Return what was bound, or handed to the cluster, and is not yet missing from what the site last said is free.
+def _is_fresh(record: SiteRecord, rules: PlaceRules, now: Instant) -> bool:
+    return record.capacity_at is not None and seconds_between(record.capacity_at, now) <= rules.fresh
 
-    A scheduler takes a moment to start what it was handed; until then its nodes still look free.
+
+def _held(
+    tx: Transaction, records: Mapping[SiteId, SiteRecord], rules: PlaceRules, now: Instant
+) -> Mapping[SiteId, Sequence[Held]]:
+    """Return what was bound, or handed to the cluster, and is not yet missing from what each site last said is free.
+
+    A scheduler takes a moment to start what it was handed; until then its nodes still look free. Where a site's word
+    is old nothing can start anyway.
     """
-    said = record.capacity_at or Instant(0)
-    recent = [attempt for attempt in tx.attempts.at(record.site, LIVE_ATTEMPT) if _unseen(attempt, said)]
-    jobs = tx.jobs.get([attempt.job for attempt in recent])
-    return [
-        Held(resources=jobs[attempt.job].resources, guest=attempt.guest) for attempt in recent if attempt.job in jobs
-    ]
+    said = {site: record.capacity_at or now for site, record in records.items() if _is_fresh(record, rules, now)}
+    oldest = min(said.values(), default=now)
+    held: dict[SiteId, list[Held]] = {}
+    for one in tx.attempts.recent(handed=after(oldest, -_SETTLE_S), started=oldest):
+        if one.site in said and _unseen(one, said[one.site]):
+            held.setdefault(one.site, []).append(Held(resources=one.resources, guest=one.guest))
+    return held
 
 
-def _unseen(attempt: Attempt, said: Instant) -> bool:
-    match attempt.state:
+def _unseen(one: Recent, said: Instant) -> bool:
+    match one.state:
         case AttemptState.STARTING:
-            return after(attempt.handed or attempt.bound, _SETTLE_S) >= said
+            return after(one.since, _SETTLE_S) >= said
         case AttemptState.RUNNING:
-            return (attempt.started or attempt.bound) >= said
+            return one.since >= said
         case _:
             return True
 
@@ -197,10 +199,6 @@ def _bind(tx: Transaction, job: Job, bind: Bind, now: Instant) -> bool:
     if job.attempt == 0:
         tx.waited(Stage.BIND, seconds_between(job.submitted, now))
     return True
-
-
-def _overdue(attempt: Attempt, rules: PlaceRules, now: Instant) -> bool:
-    return attempt.handed is not None and seconds_between(attempt.handed, now) > rules.promise
 
 
 def _recall(

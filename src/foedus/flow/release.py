@@ -26,14 +26,17 @@ def release_new(tx: Transaction, name: JobId, now: Instant) -> None:
     after_end(tx, _release(tx, name, now), now)
 
 
-def sweep(tx: Transaction, limit: int, now: Instant) -> int:
-    """Look at every held job again, in case the end that should have released it was not followed up."""
-    names = tx.jobs.held(limit)
+def sweep(tx: Transaction, limit: int, now: Instant, after: JobId | None = None) -> JobId | None:
+    """Look at some held jobs again, in case the end that should have released one was not followed up.
+
+    Returns the last of them, after which to go on; `None` where there are no more.
+    """
+    names = tx.jobs.held(limit, after)
     for name in names:
         if tx.jobs.dependencies(name).each:
             release_new(tx, name, now)
         _go_on(tx, name, now)
-    return len(names)
+    return names[-1] if len(names) == limit else None
 
 
 def _follow_up(tx: Transaction, jobs: Sequence[Job], now: Instant) -> list[Job]:

@@ -1,5 +1,6 @@
 """The broker: places jobs, in whichever hub process holds the lead at a time."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ import structlog
 from starlette.concurrency import run_in_threadpool
 
 from foedus.core.base.errors import FoedusError
+from foedus.core.base.ids import JobId
 from foedus.flow.place import place, recall, withdraw
 from foedus.flow.ports import BROKER
 from foedus.flow.release import sweep
@@ -17,7 +19,8 @@ from foedus.store.cleanup import forget
 
 _LOG = structlog.get_logger("foedus.broker")
 _SWEEP_EVERY_S = 5.0
-_SWEEP = 10_000
+_SWEEP = 500
+"""Held jobs that are looked at in one transaction: others wait for it."""
 _FORGET_EVERY_S = 3600.0
 
 
@@ -29,6 +32,7 @@ class Broker:
         self._waker = waker
         self._seconds = seconds
         self._swept = 0.0
+        self._swept_to: JobId | None = None
         self._forgot = -_FORGET_EVERY_S
 
     async def run(self) -> None:
@@ -36,8 +40,11 @@ class Broker:
         with self._waker.listen(BROKER) as event:
             while not self._waker.closing:
                 event.clear()
+                began = self._seconds()
                 more = await run_in_threadpool(self.one_pass)
                 if not more:
+                    # However often it is rung for: half of the time at most, so that others get at the database.
+                    await asyncio.sleep(min(self._seconds() - began, self._hub.settings.pass_s))
                     await self._waker.wait(event, self._hub.settings.pass_s)
 
     def one_pass(self) -> bool:
@@ -66,9 +73,9 @@ class Broker:
             PLACED.inc(placed)
             if self._seconds() - self._swept > _SWEEP_EVERY_S:
                 self._swept = self._seconds()
-                self._hub.write(lambda tx: withdraw(tx, self._hub.agreement(tx), rules, now))
+                self._hub.write(lambda tx: withdraw(tx, rules, now))
                 self._hub.write(lambda tx: recall(tx, self._hub.agreement(tx), rules, now))
-                self._hub.write(lambda tx: sweep(tx, _SWEEP, now))
+                self._swept_to = self._hub.write(lambda tx: sweep(tx, _SWEEP, now, self._swept_to))
         return placed >= rules.window // 2
 
     def _forget(self) -> None:

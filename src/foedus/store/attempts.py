@@ -4,16 +4,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy import ColumnElement, TextClause, func, select, text, tuple_, update
 
 from foedus.core.base.errors import Conflict
 from foedus.core.base.ids import Digest, JobId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.jobs.job import Attempt, StopReason
 from foedus.core.jobs.state import LIVE_ATTEMPT, AttemptState, Outcome
-from foedus.flow.ports import AttemptChange
+from foedus.flow.ports import AttemptChange, Recent
+from foedus.store.codec import resources_from
 from foedus.store.session import AnyRow, Session, Values, along, chunks
-from foedus.store.tables import BY_TO_STOP, TO_STOP
+from foedus.store.tables import (
+    BY_BOUND,
+    BY_HANDED,
+    BY_STARTED,
+    BY_TO_STOP,
+    IS_BOUND,
+    IS_RUNNING,
+    IS_STARTING,
+    TO_STOP,
+    jobs,
+)
 from foedus.store.tables import attempts as table
 
 _OLDEST_FIRST: Final = (table.c.bound, table.c.job, table.c.number)
@@ -47,6 +58,36 @@ class SqlAttempts:
     def at(self, site: SiteId, states: frozenset[AttemptState]) -> Sequence[Attempt]:
         """Load the attempts of a site in these states, oldest first."""
         return self._attempts(table.c.site == site, _in(states))
+
+    def recent(self, handed: Instant, started: Instant) -> Sequence[Recent]:
+        """Load what a site's word about its room may not know of yet."""
+        found = [
+            *self._recent(IS_BOUND, BY_BOUND, table.c.bound),
+            *self._recent(IS_STARTING, BY_HANDED, table.c.handed, handed),
+            *self._recent(IS_RUNNING, BY_STARTED, table.c.started, started),
+        ]
+        return [
+            Recent(
+                site=SiteId(row.site),
+                state=AttemptState(row.state),
+                since=Instant(row.since),
+                resources=resources_from(row.resources),
+                guest=row.guest,
+            )
+            for row in found
+        ]
+
+    def unfetched(self, before: Instant) -> Sequence[Attempt]:
+        """Load what nobody came for, oldest first."""
+        bound = select(table).where(_of(IS_BOUND), table.c.bound < before, table.c.offered.is_(None))
+        return [_attempt(row) for row in self._session.rows(along(bound.order_by(*_OLDEST_FIRST), table, BY_BOUND))]
+
+    def overdue(self, before: Instant, limit: int) -> Sequence[Attempt]:
+        """Load what waits too long, the longest first."""
+        asked_back = table.c.stop.is_(None) | (table.c.stop == StopReason.RECALL.value)
+        waiting = select(table).where(_of(IS_STARTING), table.c.handed < before, asked_back)
+        first = waiting.order_by(table.c.handed, table.c.job).limit(limit)
+        return [_attempt(row) for row in self._session.rows(along(first, table, BY_HANDED))]
 
     def to_stop(self, site: SiteId) -> Sequence[Attempt]:
         """Load live attempts that are to end, oldest first; a recall is moot once the attempt runs."""
@@ -114,10 +155,25 @@ class SqlAttempts:
         found = self._session.scalar(select(table.c.outputs).where(*_key(job, number)))
         return None if found is None else Digest(found)
 
+    def _recent(
+        self, state: str, index: str, column: ColumnElement[int | None], since: Instant | None = None
+    ) -> Sequence[AnyRow]:
+        found = select(table.c.site, table.c.state, column.label("since"), jobs.c.resources, table.c.guest).where(
+            _of(state), jobs.c.id == table.c.job
+        )
+        if since is not None:
+            found = found.where(column >= since)
+        return self._session.rows(along(found, table, index))
+
     def _attempts(
         self, *where: ColumnElement[bool], order: Sequence[ColumnElement[object]] = _OLDEST_FIRST
     ) -> Sequence[Attempt]:
         return [_attempt(row) for row in self._session.rows(select(table).where(*where).order_by(*order))]
+
+
+def _of(state: str) -> TextClause:
+    """Write the predicate of an index so that it is of this table among others."""
+    return text(f"{table.name}.{state}")
 
 
 def _key(job: JobId, number: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -44,6 +44,7 @@ def capacity_text(capacity: Capacity) -> str:
     return _CAPACITY.dump_json(capacity).decode("utf-8")
 
 
+@lru_cache(maxsize=1024)
 def capacity_from(text: str | None) -> Capacity | None:
     """Read a site's capacity."""
     return None if text is None else _CAPACITY.validate_json(text)

@@ -163,9 +163,11 @@ class SqlJobs:
         waiting = along(tasks.where(PLACEABLE), job_table, BY_PLACEABLE)
         return int(self._session.scalar(at_sites)) + int(self._session.scalar(waiting))
 
-    def held(self, limit: int) -> Sequence[JobId]:
+    def held(self, limit: int, after: JobId | None = None) -> Sequence[JobId]:
         """Return held jobs and arrays with held tasks, oldest first."""
         held = select(job_table.c.number).where(HELD).group_by(job_table.c.number).order_by(job_table.c.number)
+        if after is not None:
+            held = held.where(job_table.c.number > int(after))
         return [JobId(str(row.number)) for row in self._session.rows(along(held.limit(limit), job_table, BY_HELD))]
 
     def ask_cancel(self, job: JobId, at: Instant) -> bool:

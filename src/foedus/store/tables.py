@@ -63,6 +63,10 @@ PLACEABLE: Final = text(f"state = '{JobState.PENDING}' AND NOT held")
 HELD: Final = text(f"state = '{JobState.PENDING}' AND held")
 UNFINISHED: Final = text(f"state IN ({words({*AT_SITE, JobState.PENDING})})")
 A_TASK: Final = text("task >= 0")
+# Qualified where they are used: `jobs` has a state too.
+IS_BOUND: Final = f"state = '{AttemptState.BOUND}'"
+IS_STARTING: Final = f"state = '{AttemptState.STARTING}'"
+IS_RUNNING: Final = f"state = '{AttemptState.RUNNING}'"
 TO_STOP: Final = text(f"stop IS NOT NULL AND state IN ({words(LIVE_ATTEMPT)})")
 BOOKS_USAGE: Final = text(f"kind = '{Kind.USAGE}'")
 ABOUT_KEYS: Final = text(f"kind IN ({words(KEY_KINDS)})")
@@ -72,6 +76,9 @@ BY_HELD: Final = "ix_jobs_held"
 BY_UNFINISHED: Final = "ix_jobs_unfinished"
 BY_TALLY: Final = "ix_jobs_tally"
 BY_TO_STOP: Final = "ix_attempts_to_stop"
+BY_BOUND: Final = "ix_attempts_bound"
+BY_HANDED: Final = "ix_attempts_handed"
+BY_STARTED: Final = "ix_attempts_started"
 
 # --- jobs -------------------------------------------------------------------------------------------------------------
 
@@ -205,6 +212,12 @@ attempts: Final = Table(
 )
 Index(None, attempts.c.site, attempts.c.state, attempts.c.bound)
 Index(BY_TO_STOP, attempts.c.site, sqlite_where=TO_STOP, postgresql_where=TO_STOP)
+for _name, _column, _state in (
+    (BY_BOUND, attempts.c.bound, IS_BOUND),
+    (BY_HANDED, attempts.c.handed, IS_STARTING),
+    (BY_STARTED, attempts.c.started, IS_RUNNING),
+):
+    Index(_name, _column, sqlite_where=text(_state), postgresql_where=text(_state))
 
 logs: Final = Table(
     "logs",

@@ -1,14 +1,15 @@
 from dataclasses import replace
 
 import pytest
-from store_samples import BAKU, JERUSALEM, NOW, attempt, bound, put
+from store_samples import BAKU, JERUSALEM, NOW, attempt, bound, job, put
 
 from foedus.core.base.errors import Conflict
 from foedus.core.base.ids import Digest, JobId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.jobs.job import Attempt, StopReason
+from foedus.core.jobs.spec import Resources
 from foedus.core.jobs.state import LIVE_ATTEMPT, AttemptState, Outcome
-from foedus.flow.ports import AttemptChange
+from foedus.flow.ports import AttemptChange, Recent
 from foedus.store.unit import SqlStore
 
 ONE = JobId("1")
@@ -56,6 +57,56 @@ def test_at_a_site_oldest_first(store: SqlStore):
         assert tx.attempts.at(JERUSALEM, frozenset({AttemptState.ENDED})) == [attempt(4, state=AttemptState.ENDED)]
         assert tx.attempts.at(JERUSALEM, frozenset()) == []
         assert tx.attempts.at(SiteId("nowhere"), LIVE_ATTEMPT) == []
+
+
+def test_recent_is_what_a_sites_word_may_not_know_of(store: SqlStore):
+    old, then, later = Instant(5), Instant(10), Instant(15)
+    states = {
+        1: {"bound": old},
+        2: {"state": AttemptState.STARTING, "handed": old},
+        3: {"state": AttemptState.STARTING, "handed": then, "site": BAKU, "guest": True},
+        4: {"state": AttemptState.RUNNING, "started": then, "handed": then},
+        5: {"state": AttemptState.RUNNING, "started": later},
+        6: {"state": AttemptState.ENDED, "started": later, "ended": later},
+    }
+    with store.begin() as tx:
+        put(tx, *(job(number, resources=Resources(gpus=number)) for number in states))
+        tx.attempts.add([attempt(number, **facts) for number, facts in states.items()])
+    with store.read() as tx:
+        found = tx.attempts.recent(handed=then, started=later)
+    assert sorted(found, key=lambda one: one.since) == [
+        Recent(site=JERUSALEM, state=AttemptState.BOUND, since=old, resources=Resources(gpus=1), guest=False),
+        Recent(site=BAKU, state=AttemptState.STARTING, since=then, resources=Resources(gpus=3), guest=True),
+        Recent(site=JERUSALEM, state=AttemptState.RUNNING, since=later, resources=Resources(gpus=5), guest=False),
+    ]
+
+
+def test_what_nobody_came_for(store: SqlStore):
+    fill(
+        store,
+        attempt(1, bound=Instant(9)),
+        attempt(2, bound=Instant(8), site=BAKU),
+        attempt(3, bound=Instant(8), offered=Instant(8)),
+        attempt(4, bound=Instant(10)),
+        attempt(5, bound=Instant(1), state=AttemptState.RUNNING),
+    )
+    with store.read() as tx:
+        assert [one.job for one in tx.attempts.unfetched(Instant(10))] == ["2", "1"]
+
+
+def test_what_waits_too_long_the_longest_first(store: SqlStore):
+    waits = {"state": AttemptState.STARTING}
+    fill(
+        store,
+        attempt(1, handed=Instant(9), **waits),
+        attempt(2, handed=Instant(8), stop=StopReason.RECALL, site=BAKU, **waits),
+        attempt(3, handed=Instant(7), stop=StopReason.CANCEL, **waits),
+        attempt(4, handed=Instant(10), **waits),
+        attempt(5, handed=Instant(1), state=AttemptState.RUNNING),
+    )
+    with store.read() as tx:
+        found = [[one.job for one in tx.attempts.overdue(Instant(10), limit)] for limit in (9, 1)]
+    assert found == [["2", "1"], ["2"]]
 
 
 def test_a_change_is_guarded_and_leaves_what_it_does_not_name(store: SqlStore):

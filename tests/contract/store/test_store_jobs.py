@@ -215,6 +215,14 @@ def test_cancelling_what_is_held_lets_go_of_it(store: SqlStore):
         assert tx.jobs.held(10) == []
 
 
+def test_held_jobs_are_walked_through_in_turn(store: SqlStore):
+    tasks = [task(3, index) for index in range(2)]
+    with store.begin() as tx:
+        put(tx, job(1), *tasks, job(4), job(5))
+        tx.jobs.hold([JobId("1"), *(one.id for one in tasks), JobId("5")], held=True, reason="", at=NOW)
+        assert [tx.jobs.held(2), tx.jobs.held(2, JobId("3")), tx.jobs.held(2, JobId("5"))] == [["1", "3"], ["5"], []]
+
+
 def test_only_what_is_pending_can_be_held(store: SqlStore):
     with pytest.raises(Broken, match="held"), store.begin() as tx:
         put(tx, bound(1, held=True))

@@ -9,6 +9,7 @@ import pytest
 from store_samples import ALICE, BABEK, BAKU, FORMS, JERUSALEM, TRAFFIC, job, known, put, task
 
 from foedus.core.base.ids import JobId, ProjectId, SiteId, UserId
+from foedus.core.base.instant import Instant
 from foedus.core.jobs.job import Job
 from foedus.core.jobs.state import LIVE_ATTEMPT, JobState
 from foedus.flow.ports import JobFilter, Transaction, Visible
@@ -147,6 +148,13 @@ WALKS = {
     "pending": (lambda tx: tx.jobs.pending(10), {"ix_jobs_placeable"}),
     "pending after": (lambda tx: tx.jobs.pending(10, (5, -1)), {"ix_jobs_placeable"}),
     "held": (lambda tx: tx.jobs.held(10), {"ix_jobs_held"}),
+    "held after": (lambda tx: tx.jobs.held(10, JobId("7")), {"ix_jobs_held"}),
+    "recent": (
+        lambda tx: tx.attempts.recent(Instant(7), Instant(7)),
+        {"ix_attempts_bound", "ix_attempts_handed", "ix_attempts_started", "sqlite_autoindex_jobs_1"},
+    ),
+    "unfetched": (lambda tx: tx.attempts.unfetched(Instant(7)), {"ix_attempts_bound"}),
+    "overdue": (lambda tx: tx.attempts.overdue(Instant(7), 10), {"ix_attempts_handed"}),
     "held tasks": (lambda tx: tx.jobs.held_tasks(JobId("7"), 10), {"ix_jobs_held"}),
     "live": (lambda tx: tx.jobs.live(BAKU), {"ix_jobs_unfinished"}),
     "has live": (lambda tx: tx.jobs.has_live(BAKU, TRAFFIC), {"ix_jobs_unfinished"}),

@@ -4,7 +4,7 @@ One `Transaction` is one unit of work: everything in it happens or nothing does.
 answers `bool` says whether the row was in a state that allows the change, and changes nothing where it was not.
 """
 
-from foedus.flow.ports.attempts import AttemptChange, Attempts
+from foedus.flow.ports.attempts import AttemptChange, Attempts, Recent
 from foedus.flow.ports.books import Ledger, SealRecord
 from foedus.flow.ports.files import Logs, Pieces, PieceStore
 from foedus.flow.ports.jobs import JobChange, JobFilter, Jobs, Visible
@@ -31,6 +31,7 @@ __all__ = [
     "Policy",
     "Project",
     "Projects",
+    "Recent",
     "Requests",
     "SealRecord",
     "SiteRecord",

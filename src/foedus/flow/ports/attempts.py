@@ -7,6 +7,7 @@ from typing import Protocol
 from foedus.core.base.ids import Digest, JobId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.jobs.job import Attempt, StopReason
+from foedus.core.jobs.spec import Resources
 from foedus.core.jobs.state import AttemptState, Outcome
 
 
@@ -31,6 +32,18 @@ class AttemptChange:
     outputs: Digest | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recent:
+    """A live attempt that may not be missing yet from what its site says is free."""
+
+    site: SiteId
+    state: AttemptState
+    since: Instant
+    """When it was bound, handed over, or began to run, as its state is."""
+    resources: Resources
+    guest: bool
+
+
 class Attempts(Protocol):
     """Attempts of jobs."""
 
@@ -48,6 +61,21 @@ class Attempts(Protocol):
 
     def at(self, site: SiteId, states: frozenset[AttemptState]) -> Sequence[Attempt]:
         """Return the attempts of a site in these states, oldest first."""
+        ...
+
+    def recent(self, handed: Instant, started: Instant) -> Sequence[Recent]:
+        """Return all that is bound, what waits at its site since `handed` or later, what runs since `started` or later.
+
+        Their number does not grow with that of the jobs that run or wait.
+        """
+        ...
+
+    def unfetched(self, before: Instant) -> Sequence[Attempt]:
+        """Return what was bound before then and never given to its agent."""
+        ...
+
+    def overdue(self, before: Instant, limit: int) -> Sequence[Attempt]:
+        """Return what waits at its site since before then and is not to be cancelled, the longest first."""
         ...
 
     def to_stop(self, site: SiteId) -> Sequence[Attempt]:

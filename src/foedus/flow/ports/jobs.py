@@ -149,8 +149,11 @@ class Jobs(Protocol):
         """Return ids (jobs, arrays) that wait for any of these jobs or arrays, whether or not they have ended."""
         ...
 
-    def held(self, limit: int) -> Sequence[JobId]:
-        """Return the ids of held jobs, and of arrays with held tasks, oldest first and each once."""
+    def held(self, limit: int, after: JobId | None = None) -> Sequence[JobId]:
+        """Return the ids of held jobs, and of arrays with held tasks, oldest first and each once.
+
+        `after` is the one that they follow.
+        """
         ...
 
     def tell(self, lines: Sequence[Story]) -> None:

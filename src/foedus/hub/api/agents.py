@@ -20,7 +20,7 @@ from foedus.flow.book import book
 from foedus.flow.books import countersign, head, since
 from foedus.flow.files import put_piece
 from foedus.flow.logs import append_log
-from foedus.flow.orders import enrolled, hello, starts, stops
+from foedus.flow.orders import awaited, enrolled, hello, starts, stops
 from foedus.flow.ports import BROKER, SiteRecord, Transaction, orders_topic
 from foedus.flow.report import report
 from foedus.hub.api.asking import REFUSALS, Asking, Key, ThisHub, ThisWaker, once
@@ -161,10 +161,12 @@ async def agent_orders(hub: ThisHub, waker: ThisWaker, agent: Agent, request: Or
             await waker.wait(event, min(left, _LOOK_AGAIN_S))
 
 
-def _fence(tx: Transaction, agent: Signed) -> None:
+def _fence(tx: Transaction, agent: Signed) -> SiteRecord:
     """Look again, in the very transaction of what is to be done, that no newer agent has begun meanwhile."""
-    if tx.sites.get(agent.site).epoch != agent.epoch:
+    record = tx.sites.get(agent.site)
+    if record.epoch != agent.epoch:
         raise Stale("a newer agent of this site has begun", remedy="run one agent for each site; this one stops")
+    return record
 
 
 def orders_now(hub: Hub, agent: Signed, request: OrdersRequest) -> OrdersReply:
@@ -177,6 +179,11 @@ def orders_now(hub: Hub, agent: Signed, request: OrdersRequest) -> OrdersReply:
         found = starts(tx, agent.site, known, hub.settings.most_starts, now)
         return OrdersReply(starts=found, stops=stops(tx, agent.site), head=head(tx, hub.signer))
 
+    # Most looks find nothing, and need not wait until it is their turn to write.
+    with hub.store.read() as tx:
+        _fence(tx, agent)
+        if not awaited(tx, agent.site, known):
+            return OrdersReply(starts=[], stops=[], head=head(tx, hub.signer))
     return hub.write(load)
 
 
@@ -186,14 +193,14 @@ def agent_report(hub: ThisHub, agent: Agent, request: ReportRequest) -> ReportRe
     now = hub.clock.now()
 
     def take(tx: Transaction) -> ReportReply:
-        _fence(tx, agent)
+        before = _fence(tx, agent)
         tx.sites.saw(agent.site, now, request.capacity, draining=request.draining)
         statuses = [report(tx, agent.site, item, agent.epoch, now) for item in request.statuses]
         agreement = hub.agreement(tx)
         usages = [book(tx, agreement, agent.site, item, verify=hub.verify, now=now) for item in request.usages]
         for seal in request.seals:
             countersign(tx, agent.site, seal, hub.verify)
-        if request.capacity is not None:
+        if request.capacity is not None and (request.capacity, request.draining) != (before.capacity, before.draining):
             tx.ring(BROKER)
         return ReportReply(statuses=statuses, usages=usages)
 

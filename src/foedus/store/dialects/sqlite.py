@@ -137,7 +137,7 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         "synchronous = FULL",
         "foreign_keys = ON",
         "temp_store = MEMORY",
-        "cache_size = -65536",
+        "cache_size = -8192",  # KiB of each connection, of which there are many: the system caches the file as well
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 
