@@ -44,3 +44,17 @@ def test_an_attempt_waits_for_the_sbatch_of_a_killed_agent_and_becomes_its_job(s
 
     known = slurm_bed.run("jerusalem", "squeue", "--noheader", "--states=all", "--format=%A %k").splitlines()
     assert [line for line in known if line.split()[1] == marker.text] == [f"{native_id} {marker.text}"]
+
+
+def test_an_sbatch_that_fails_after_its_work_without_a_word_of_slurms_is_no_refusal(slurm_bed):
+    site = Site(slurm_bed, "jerusalem")
+    broken = slurm_bed.folder / "broken"
+    broken.mkdir()
+    (broken / "sbatch").write_text('#!/bin/sh\n/usr/bin/sbatch "$@" > /dev/null\necho "bus error" >&2\nexit 1\n')
+    (broken / "sbatch").chmod(0o755)
+    launch = site.launch("true")
+
+    native_id = build({**site.cluster.settings, "path": f"{broken}:/usr/bin:/bin"}).start(launch)
+
+    known = slurm_bed.run("jerusalem", "squeue", "--noheader", "--states=all", "--format=%A %k").splitlines()
+    assert [line for line in known if line.split()[1] == launch.marker.text] == [f"{native_id} {launch.marker.text}"]

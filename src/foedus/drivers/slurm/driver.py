@@ -70,7 +70,13 @@ class SlurmDriver:
             account=account,
             cwd=launch.work,
         )
-        return sbatch.parse(done)
+        try:
+            return sbatch.parse(done)
+        except SchedulerRefused:
+            found = "" if sbatch.is_slurms(done) else self._earlier(launch, account)
+            if found:
+                return found
+            raise
 
     def look(self, refs: Sequence[Ref]) -> Mapping[Marker, Sighting]:
         """Say where every attempt is."""

@@ -145,6 +145,11 @@ def parse(done: Done) -> str:
     raise SchedulerRefused(_plain(done.words), remedy="change the options that Slurm names")
 
 
+def is_slurms(done: Done) -> bool:
+    """Say whether sbatch itself said something: what else failed in its place may have failed after it."""
+    return any(line.startswith("sbatch: ") for line in done.err.splitlines())
+
+
 def trouble(words: str) -> bool:
     """Tell a cluster that did not answer from one that said no."""
     text = words.lower()
