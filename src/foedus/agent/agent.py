@@ -10,7 +10,7 @@ from types import FrameType
 from foedus.agent.context import Context
 from foedus.agent.threads import Loop, run
 from foedus.core.base.errors import FoedusError
-from foedus.core.base.instant import Instant, after
+from foedus.core.base.instant import Instant, passed
 from foedus.store.journal_rows import Flags
 from foedus.wire.message import Message
 from foedus.wire.times import Time
@@ -81,7 +81,7 @@ class Agent:
             if flags != context.flags:
                 self._obey(flags)
             now = context.clock.now()
-            if now >= after(self._beaten, _BEAT_S):
+            if passed(self._beaten, _BEAT_S, now):
                 self._beaten = now
                 beat = Beat(at=now, pid=self.pid, talking=context.talking, trouble=dict(context.trouble))
                 context.journal.write_note(BEAT, beat.model_dump_json())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foedus.core.base.ids import AllianceId, Marker
-from foedus.core.base.instant import Instant, after, iso, seconds_between
+from foedus.core.base.instant import Instant, after, iso, passed, seconds_between
 from foedus.core.base.units import CpuSeconds, Seconds
 from foedus.core.jobs.job import StopReason
 from foedus.core.jobs.state import AttemptState, Outcome
@@ -162,7 +162,7 @@ def _shown(row: Row, sighting: Sighting, now: Instant) -> Row:
 
 
 def _not_seen(row: Row, now: Instant, rules: Rules) -> Row:
-    since = row.unknown_since or now
+    since = min(row.unknown_since or now, now)  # the clock may have been set back
     row = row.model_copy(update={"unknown_since": since, "unknowns": row.unknowns + 1})
     if row.unknowns < _CLEAN_LOOKS:
         return row
@@ -190,7 +190,7 @@ def to_be_stopped(row: Row, now: Instant, rules: Rules) -> bool:
         return False
     if row.stop is StopReason.RECALL and row.step is Step.RUNNING:
         return False
-    return row.stopped is None or seconds_between(row.stopped, now) >= rules.stop_again_s
+    return row.stopped is None or passed(row.stopped, rules.stop_again_s, now)
 
 
 def told_to_stop(row: Row, now: Instant) -> Row:

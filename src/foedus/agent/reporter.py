@@ -9,7 +9,7 @@ from foedus.agent.reconcile import returned
 from foedus.agent.statuses import board
 from foedus.core.base.errors import FoedusError
 from foedus.core.base.ids import JobId
-from foedus.core.base.instant import Instant, after, seconds_between
+from foedus.core.base.instant import Instant, after, passed, seconds_between
 from foedus.core.placement.capacity import Capacity
 from foedus.store.journal import Key
 from foedus.store.journal_rows import Outbox, Row, Step
@@ -43,7 +43,7 @@ class Reporter:
             return _IDLE_S
         now = context.clock.now()
         epoch = context.journal.note("epoch") or ""
-        full = epoch != self._epoch or now >= after(self._full, context.settings.board_s)
+        full = epoch != self._epoch or passed(self._full, context.settings.board_s, now)
         outbox = context.journal.due(_MOST, _MOST)
         seal = context.journal.note(PENDING_SEAL) or ""
         changed = bool(outbox.statuses or outbox.usages or seal) or self._drained != context.flags.draining
@@ -76,7 +76,7 @@ class Reporter:
         """Return the seconds until what is free is to be measured again: soon after a change, else at leisure."""
         settings = self.context.settings
         least = settings.capacity_s if self._outdated else settings.report_s
-        return max(0.0, seconds_between(now, after(self._measured, least)))
+        return 0.0 if passed(self._measured, least, now) else seconds_between(now, after(self._measured, least))
 
     def _capacity(self, now: Instant) -> Capacity | None:
         """Measure what can start now; `None` if that was said a moment ago, or the cluster does not answer."""

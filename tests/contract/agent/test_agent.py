@@ -12,6 +12,16 @@ from foedus.core.ledger.entry import Kind, payload, payload_type
 from foedus.core.ledger.plausible import implausible
 from foedus.core.ledger.usage_json import usage_from_body
 from foedus.keys import ed25519
+from foedus.process.clock import SystemClock
+
+
+class WrongClock:
+    """A clock that is some milliseconds ahead."""
+
+    ahead = 0
+
+    def now(self):
+        return SystemClock().now() + self.ahead
 
 
 def test_a_job_runs_is_reported_metered_and_its_output_passed_on(hub, run, order, tmp_path):
@@ -61,6 +71,23 @@ def test_capacity_comes_first_and_full_boards_follow_a_greeting(hub, run):
     assert hub.reports[0].full
     assert hub.reports[0].capacity is not None
     assert hub.reports[0].capacity.owner.free
+
+
+def test_a_clock_that_is_set_back_keeps_nothing_from_being_said(hub, run):
+    agent = run().agent
+    clock = WrongClock()
+    agent.context.clock = clock
+
+    def measured():
+        return sum(report.capacity is not None for report in hub.reports)
+
+    clock.ahead = 3_600_000
+    now = measured()
+    hub.wait(lambda: measured() > now + 1)
+    clock.ahead = 0
+    now = measured()
+
+    hub.wait(lambda: measured() > now + 1)
 
 
 def test_local_policy_has_the_last_word(hub, run, order, tmp_path):

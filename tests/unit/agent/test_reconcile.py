@@ -94,6 +94,16 @@ def test_a_doubtful_hand_over_is_repeated_only_when_it_certainly_never_was(row, 
     assert (one.step, one.unknowns, one.unknown_since) == (Step.INTENDED, 0, None)
 
 
+def test_a_clock_that_is_set_back_holds_up_nothing(row, at):
+    one = see(reconcile.handing(row(), "a", "/f", at(3600)), at, 3600, "unknown")
+
+    one = see(one, at, 1, "unknown")
+    assert (one.step, one.unknown_since) == (Step.HANDING, at(1))
+    assert see(one, at, 16, "unknown").step is Step.INTENDED
+    running = row().model_copy(update={"step": Step.RUNNING, "stop": StopReason.CANCEL, "stopped": at(3600)})
+    assert reconcile.to_be_stopped(running, at(1), RULES)
+
+
 def test_a_doubtful_hand_over_that_shows_up_is_followed(row, at):
     one = see(see(reconcile.handing(row(), "a", "/f", at(0)), at, 1, "unknown"), at, 30, "pending")
 

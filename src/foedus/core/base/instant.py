@@ -42,6 +42,11 @@ def seconds_between(earlier: Instant, later: Instant) -> float:
     return (later - earlier) / 1000
 
 
+def passed(since: Instant, seconds: float, now: Instant) -> bool:
+    """Say whether that long has passed; also where the clock was set back behind `since`, which then tells nothing."""
+    return not 0 <= seconds_between(since, now) < seconds
+
+
 def iso(instant: Instant) -> str:
     """Write an instant as RFC 3339 in UTC; milliseconds only where there are any.
 

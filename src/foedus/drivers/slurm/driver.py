@@ -23,8 +23,8 @@ from foedus.drivers.slurm.settings import Settings, read
 
 _SCRIPT = "script.sbatch"
 _NOTE = "slurm-output.json"
-_EARLIER = 600
-"""Seconds that the window of sacct begins before the oldest intent: the two clocks may differ."""
+_EARLIER = 7200
+"""Seconds that the window of sacct begins before the oldest intent: the two clocks may differ, by an hour too."""
 _PATH_OF_COMMANDS = "/usr/local/sbin:/usr/sbin:/sbin"
 
 

@@ -95,12 +95,14 @@ class Run:
 
 
 def command(mark: str, since: Instant, ids: Sequence[str] | None) -> list[str]:
-    """Ask for every run since an instant, of these jobs or (`None`) of all; times in the answer are epoch seconds.
+    """Ask for every run of these jobs, or (`None`) for every run since an instant; times are epoch seconds.
 
-    Expects ``TZ=UTC`` and ``SLURM_TIME_FORMAT=%s`` in the environment.
+    Jobs that are named are found whenever they ran: the clock of who asks may be wrong. Expects ``TZ=UTC`` and
+    ``SLURM_TIME_FORMAT=%s`` in the environment.
     """
-    window = [f"--starttime={iso(Instant(since - since % 1000)).removesuffix('Z')}", f"--endtime={_LATEST}"]
     jobs = [f"--jobs={','.join(ids)}"] if ids and len(ids) <= _MOST_IDS else []
+    begin = Instant(0 if jobs else since - since % 1000)
+    window = [f"--starttime={iso(begin).removesuffix('Z')}", f"--endtime={_LATEST}"]
     return [
         "sacct",
         "--noheader",
