@@ -288,3 +288,18 @@ def recalled(row: Row) -> bool:
         and last is not None
         and last.outcome is Outcome.CANCELLED
     )
+
+
+def vanished(row: Row) -> bool:
+    """Say whether the cluster lost it before anybody saw it run: then the job is placed anew, as if a node had failed.
+
+    Slurm does as much itself for what it still knows of; a job that may not be queued again is over.
+    """
+    last = row.runs.get(row.restarts)
+    return (
+        row.order.spec.requeue is not False
+        and row.started is None
+        and last is not None
+        and last.started is None
+        and last.outcome is Outcome.NODE_FAIL
+    )

@@ -1,6 +1,6 @@
 """What the hub is told of an attempt: derived from the row alone, so that telling it again says the same."""
 
-from foedus.agent.reconcile import recalled
+from foedus.agent.reconcile import recalled, vanished
 from foedus.core.base.instant import iso
 from foedus.core.jobs.state import AttemptState
 from foedus.store.journal_rows import Row, Run, Step
@@ -49,6 +49,8 @@ def _newest(row: Row) -> StatusItem | None:
 
 def _over(row: Row) -> StatusItem:
     run = row.runs[row.restarts]
+    if vanished(row):
+        return _item(row, AttemptState.RETURNED, _join(row.note, "it was never seen to run"))
     if not recalled(row):
         ended = _ended(row, row.restarts, run)
         return ended.model_copy(update={"outputs": row.outputs, "reason": _join(row.note, row.reason)})

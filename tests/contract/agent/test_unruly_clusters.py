@@ -95,6 +95,8 @@ def test_what_the_cluster_forgets_is_said_and_then_given_up(hub, run, order, clu
     run(driver=cluster, lost_after_s=2)
     hub.order(order("1", "true"))
     hub.wait_state("1", "starting")
+    cluster.show("1", "running")
+    hub.wait_state("1", "running")
     cluster.forget("1")
 
     hub.wait(lambda: "neither the cluster's queue" in hub.statuses["1", 1].reason)
@@ -104,6 +106,23 @@ def test_what_the_cluster_forgets_is_said_and_then_given_up(hub, run, order, clu
     assert item.reason.startswith("the cluster lost it")
     hub.wait(lambda: hub.usages)
     assert (usage_of(hub, "1")["source"], usage_of(hub, "1")["elapsed"]) == ("none", 0)
+
+
+def test_what_the_cluster_forgets_before_it_runs_is_given_back_unless_it_may_not_begin_again(hub, run, order, cluster):
+    run(driver=cluster, lost_after_s=1)
+    hub.order(order("1", "true"), order("2", "#!/bin/sh\n#SBATCH --no-requeue\ntrue\n"))
+    hub.wait_state("1", "starting")
+    hub.wait_state("2", "starting")
+    cluster.forget("1")
+    cluster.forget("2")
+
+    back, over = hub.wait_state("1", "returned"), hub.wait_state("2", "ended")
+
+    lost = "the cluster lost it: neither its queue nor its accounting knows it since "
+    assert (back.reason.startswith(lost), over.reason.startswith(lost)) == (True, True)
+    assert (back.reason.endswith("; it was never seen to run"), back.final) == (True, False)
+    hub.wait(lambda: len(hub.usages) == 2)
+    assert [(usage_of(hub, job)["source"], usage_of(hub, job)["elapsed"]) for job in ("1", "2")] == [("none", 0)] * 2
 
 
 def test_an_operators_requeue_of_an_ended_job_is_followed(hub, run, order, cluster):
