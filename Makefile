@@ -19,8 +19,10 @@ test: check system  ## Everything: checks, unit, contract and end-to-end tests, 
 live: .venv/ready system  ## Only what runs on two real Slurm clusters
 	$(PYTEST) tests/live
 
-chaos: .venv/ready system  ## Kill hub and agents at random while jobs run (N=50 SEED=1)
-	FOEDUS_CHAOS_JOBS=$(or $(N),50) FOEDUS_CHAOS_SEED=$(or $(SEED),1) $(PYTEST) -s tests/live/test_crash.py
+chaos: .venv/ready system  ## Break every part at random while N jobs run, then compare all sources (N=500 SEED=1)
+	FOEDUS_CHAOS_JOBS=$(or $(N),500) FOEDUS_CHAOS_SEED=$(or $(SEED),1) FOEDUS_CHAOS_MINUTES=$(or $(MINUTES),600) \
+		$(PYTEST) -s tests/live/test_crash.py
+	FOEDUS_CHAOS_CALLS=1000 $(PYTEST) tests/e2e/test_lost_replies.py
 
 fuzz: .venv/ready  ## Ask the hub anything, and give every reader anything to read (N=100 SECONDS=60 SEED=1)
 	FOEDUS_FUZZ_N=$(or $(N),100) FOEDUS_FUZZ_SEED=$(or $(SEED),1) \

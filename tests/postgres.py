@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import psycopg
 
 PACKAGE = "postgresql"
@@ -79,6 +80,31 @@ class Server:
             self.process.wait(timeout=_SECONDS_TO_START)
             self.process = None
 
+    def kill(self) -> None:
+        """Kill every process of the server at once, as a power cut does."""
+        if self.process is None:
+            return
+        family = self.family()
+        for one in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(family, timeout=_SECONDS_TO_START)
+        self.process.wait(timeout=_SECONDS_TO_START)
+        self.process = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def family(self) -> list[psutil.Process]:
+        """Return the server's own process and, after it, one for each of its connections and duties."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if self.process is not None:
+                head = psutil.Process(self.process.pid)
+                return [head, *head.children(recursive=True)]
+        return []
+
     def restart(self) -> None:
         """Stop at once and start again on the same port."""
         self.stop()
@@ -97,10 +123,10 @@ class Server:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[Server]:
-    """Make and run a server; it and its folder are gone afterwards."""
+def server(folder: Path | None = None) -> Iterator[Server]:
+    """Make and run a server, in a folder of its own or in an empty one that is given; its data are gone afterwards."""
     programs, account = _programs(), _account()
-    folder = Path(tempfile.mkdtemp(prefix="foedus-postgres-"))
+    folder = folder or Path(tempfile.mkdtemp(prefix="foedus-postgres-"))
     try:
         if account:
             shutil.chown(folder, account)

@@ -7,6 +7,7 @@ the jobs themselves wrote, the clusters' own accounting), and what the books say
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 ENDED = frozenset({"completed", "failed", "timeout", "cancelled", "node-fail", "refused", "out-of-memory"})
 RAN_AGAIN = frozenset({"requeued", "preempted", "node-fail"})
@@ -65,6 +66,10 @@ class Run:
     native: str
     started: bool
     gpu_seconds: int
+    state: str = ""
+    """The cluster's own word."""
+    over: bool = True
+    """Whether the accounting has its end; a controller that forgot a job never tells it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +81,17 @@ class Booked:
     attempt: int
     native: str
     gpu_seconds: int
+    source: str = "sacct"
+    """``none`` where the site says that no accounting stands behind it."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Verdict:
     """What is wrong, job by job."""
+
+    cluster: dict[str, list[str]] = field(default_factory=dict)
+    """What is the clusters' own doing, by their own accounting: a controller that is killed has not saved what it did
+    last, so that it forgets jobs, or begins them anew. It is told, and is none of the four wrongs."""
 
     lost: dict[str, list[str]] = field(default_factory=dict)
     doubled: dict[str, list[str]] = field(default_factory=dict)
@@ -95,6 +106,9 @@ class Verdict:
 
     def __str__(self) -> str:
         lines = [self.line]
+        lines += [
+            f"by the cluster itself: job {job}: {'; '.join(words)}" for job, words in sorted(self.cluster.items())
+        ]
         for kind in ("lost", "doubled", "misbooked", "stuck"):
             for job, faults in sorted(getattr(self, kind).items()):
                 lines += [f"{kind}: job {job}: {'; '.join(faults)}", *(f"    {one}" for one in self.trails[job])]
@@ -116,28 +130,50 @@ def check(sources: Sources) -> Verdict:
     """Compare the sources with each other."""
     verdict = Verdict()
     at_hub = {job.job: job for job in sources.hub}
+    began: defaultdict[str, list[Marker]] = defaultdict(list)
+    for marker in sources.markers:
+        began[marker.tag].append(marker)
+    runs: defaultdict[str, list[Run]] = defaultdict(list)
+    for run in sources.runs:
+        runs[run.job].append(run)
     for one in sources.accepted:
         job = at_hub.get(one.job)
         if job is None:
             verdict.lost.setdefault(one.job, []).append("the hub has accepted it and does not know it")
         else:
-            _fate(verdict, one, job, [marker for marker in sources.markers if marker.tag == one.tag])
+            _fate(verdict, one, job, began[one.tag], runs[one.job])
     _submissions(verdict, sources)
-    _starts(verdict, sources, at_hub)
+    _starts(verdict, sources, began)
     _books(verdict, sources, at_hub)
     for job in {**verdict.lost, **verdict.doubled, **verdict.misbooked, **verdict.stuck}:
         verdict.trails[job] = _trail(sources, at_hub.get(job), job)
     return verdict
 
 
-def _fate(verdict: Verdict, one: Accepted, job: AtHub, markers: Sequence[Marker]) -> None:
+def _fate(verdict: Verdict, one: Accepted, job: AtHub, markers: Sequence[Marker], runs: Sequence[Run]) -> None:
     if job.state not in ENDED:
         verdict.stuck.setdefault(job.job, []).append(f"is {job.state}")
         return
-    if job.state not in one.expected:
+    if job.state not in one.expected and _by_the_cluster(job, markers, runs):
+        verdict.cluster.setdefault(job.job, []).append(f"ended as {job.state}")
+    elif job.state not in one.expected:
         verdict.lost.setdefault(job.job, []).append(f"ended as {job.state}")
     if job.state == "completed" and not markers:
         verdict.lost.setdefault(job.job, []).append("is said to be completed and never began")
+
+
+def _by_the_cluster(job: AtHub, markers: Sequence[Marker], runs: Sequence[Run]) -> bool:
+    """Say whether a job ended otherwise than it should by its cluster's own doing."""
+    newest = max((attempt.number for attempt in job.attempts), default=0)
+    mine = [run for run in runs if run.order <= newest and run.native in {marker.native for marker in markers}]
+    if job.state == "node-fail":
+        return bool(markers) and (not mine or not mine[-1].over or mine[-1].state == "NODE_FAIL")
+    return job.state == "failed" and any(_begun_anew(marker, markers) for marker in markers if marker.again)
+
+
+def _begun_anew(marker: Marker, markers: Sequence[Marker]) -> bool:
+    """Say whether it is one native job that began more than once: nobody but its cluster can do that."""
+    return any(not one.again and (one.attempt, one.native) == (marker.attempt, marker.native) for one in markers)
 
 
 def _submissions(verdict: Verdict, sources: Sources) -> None:
@@ -148,14 +184,15 @@ def _submissions(verdict: Verdict, sources: Sources) -> None:
             verdict.doubled.setdefault(job.job, []).append(f"is a second job of the submission {job.tag}")
 
 
-def _starts(verdict: Verdict, sources: Sources, at_hub: dict[str, AtHub]) -> None:
+def _starts(verdict: Verdict, sources: Sources, markers: dict[str, list[Marker]]) -> None:
     """One attempt begins once, as one native job; a job begins again only after an end that allows it."""
     jobs = {job.tag: job for job in sources.hub}
     for marker in sources.markers:
         if marker.again:
             found = jobs.get(marker.tag)
             name = found.job if found else marker.tag
-            verdict.doubled.setdefault(name, []).append(f"attempt {marker.attempt} began twice ({marker.native})")
+            kind = verdict.cluster if _begun_anew(marker, markers[marker.tag]) else verdict.doubled
+            kind.setdefault(name, []).append(f"attempt {marker.attempt} began twice ({marker.native})")
     natives: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
     for run in sources.runs:
         natives[run.job, run.order].add(f"{run.native} at {run.site}")
@@ -164,13 +201,14 @@ def _starts(verdict: Verdict, sources: Sources, at_hub: dict[str, AtHub]) -> Non
             words = ", ".join(sorted(found))
             verdict.doubled.setdefault(job, []).append(f"attempt {order} was handed over more than once: {words}")
     for tag, job in jobs.items():
-        began = {marker.attempt for marker in sources.markers if marker.tag == tag}
+        began = {marker.attempt: marker.native for marker in markers.get(tag, ())}
         outcomes = {attempt.number: attempt for attempt in job.attempts}
-        for attempt in sorted(began)[:-1]:
+        for attempt, following in pairwise(sorted(began)):
             told = outcomes.get(attempt)
             if told is None or not (told.outcome in RAN_AGAIN or told.state == "returned"):
                 words = f"began again after attempt {attempt}, which is {told.outcome if told else 'unknown'}"
-                verdict.doubled.setdefault(job.job, []).append(words)
+                kind = verdict.cluster if began[attempt] == began[following] else verdict.doubled
+                kind.setdefault(job.job, []).append(words)
 
 
 def _books(verdict: Verdict, sources: Sources, at_hub: dict[str, AtHub]) -> None:
@@ -198,6 +236,8 @@ def _books(verdict: Verdict, sources: Sources, at_hub: dict[str, AtHub]) -> None
 def _unequal(run: Run | None, entry: Booked | None) -> str:
     if entry is None:
         return "ran and is not booked"
+    if entry.source == "none" and (run is None or not run.over):
+        return "" if entry.gpu_seconds == 0 else f"is booked with {entry.gpu_seconds} GPU-seconds by nobody's word"
     if run is None:
         return f"is booked with {entry.gpu_seconds} GPU-seconds and is in no accounting"
     if (run.site, run.native, run.gpu_seconds) != (entry.site, entry.native, entry.gpu_seconds):

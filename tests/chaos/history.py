@@ -3,16 +3,19 @@
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 
 class History:
-    """An append-only file of events, each with its seconds since the beginning; safe for threads."""
+    """An append-only file of events, each with its seconds since the beginning and its time; safe for threads."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self.counts: Counter[str] = Counter()
+        """How many events of each kind there were."""
         self._begun = time.monotonic()
         self._lock = threading.Lock()
 
@@ -22,7 +25,9 @@ class History:
 
     def note(self, kind: str, **facts: Any) -> None:
         with self._lock, self.file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps({"at": round(self.seconds, 3), "kind": kind, **facts}) + "\n")
+            self.counts[kind] += 1
+            facts = {"at": round(self.seconds, 3), "unix": round(time.time(), 3), "kind": kind, **facts}
+            out.write(json.dumps(facts) + "\n")
 
     def events(self, kind: str | None = None, **facts: Any) -> Iterator[dict[str, Any]]:
         """Go through those of a kind that have these facts, in order."""

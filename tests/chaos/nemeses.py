@@ -4,9 +4,7 @@ A nemesis strikes and mends what it struck before its `strike` returns, so that 
 runs. Several strike at once, each on a thread of its own.
 """
 
-import os
 import random
-import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,13 +21,11 @@ _GREETED = "greeted the hub"
 _GREETING_S = 10.0
 
 
-class Victim(Protocol):
-    """A process: `foedus.cli.trial.processes.Process`, or a server of the tests."""
+class Mortal(Protocol):
+    """A process that is killed and started: `foedus.cli.trial.processes.Process`."""
 
     name: str
 
-    @property
-    def pid(self) -> int: ...
     def start(self) -> None: ...
     def kill(self) -> None: ...
 
@@ -62,7 +58,7 @@ class Nemesis(Protocol):
 class Kill:
     """``kill -9``, a pause, and a fresh start; one time in four it is killed once more while it begins."""
 
-    victim: Victim
+    victim: Mortal
     every: Span
     down: Span
     ready: Callable[[], None]
@@ -85,28 +81,6 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Freeze:
-    """``SIGSTOP``, a pause, ``SIGCONT``: the process does not know that time has passed."""
-
-    victim: Victim
-    every: Span
-    down: Span
-    most: int = 1_000_000
-
-    @property
-    def name(self) -> str:
-        return f"freeze {self.victim.name}"
-
-    def strike(self, chance: random.Random, wait: Callable[[float], object]) -> None:
-        pid = self.victim.pid
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            wait(self.down.draw(chance))
-        finally:
-            os.kill(pid, signal.SIGCONT)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
     """The network between two parts fails in one of several ways."""
 
@@ -114,7 +88,7 @@ class Cut:
     of: str
     every: Span
     down: Span
-    faults: Sequence[Fault] = (Fault.CUT, Fault.HOLE, Fault.NO_ANSWER)
+    faults: Sequence[Fault] = (Fault.CUT, Fault.HOLE, Fault.NO_ANSWER, Fault.SLOW)
     most: int = 1_000_000
 
     @property
@@ -129,23 +103,6 @@ class Cut:
             self.proxy.fault = Fault.NONE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restart:
-    """Something that is restarted by two functions: a scheduler's controller, a database."""
-
-    name: str
-    stop: Callable[[], None]
-    start: Callable[[], None]
-    every: Span
-    down: Span
-    most: int = 1
-
-    def strike(self, chance: random.Random, wait: Callable[[float], object]) -> None:
-        self.stop()
-        wait(self.down.draw(chance))
-        self.start()
-
-
 def greeted(agent: Process) -> None:
     """Wait until an agent that was just started has greeted the hub; not for ever, since the hub may be down too."""
     before = agent.log.read_text(errors="replace").count(_GREETED)
@@ -155,10 +112,14 @@ def greeted(agent: Process) -> None:
 
 
 class Storm:
-    """All nemeses at once, for as long as the ``with`` lasts; afterwards everything is mended."""
+    """All nemeses, for as long as the ``with`` lasts; afterwards everything is mended.
 
-    def __init__(self, nemeses: Sequence[Nemesis], seed: int, history: History) -> None:
+    At most `at_once` strike at the same time: where everything is down all the time, nothing is tried.
+    """
+
+    def __init__(self, nemeses: Sequence[Nemesis], seed: int, history: History, *, at_once: int = 1000) -> None:
         self._over = threading.Event()
+        self._turns = threading.Semaphore(at_once)
         self._history = history
         self._failures: list[BaseException] = []
         self._threads = [
@@ -180,12 +141,16 @@ class Storm:
 
     def _torment(self, nemesis: Nemesis, chance: random.Random) -> None:
         try:
-            for _ in range(nemesis.most):
-                if self._over.wait(nemesis.every.draw(chance)):
+            for strike in range(nemesis.most):
+                rest = nemesis.every.draw(chance) if strike else chance.uniform(0, nemesis.every.most)
+                if self._over.wait(rest):
                     return
-                self._history.note("strike", by=nemesis.name)
-                nemesis.strike(chance, self._over.wait)
-                self._history.note("mended", by=nemesis.name)
+                with self._turns:
+                    if self._over.is_set():
+                        return
+                    self._history.note("strike", by=nemesis.name)
+                    nemesis.strike(chance, self._over.wait)
+                    self._history.note("mended", by=nemesis.name)
         except BaseException as error:  # noqa: BLE001 - a nemesis that fails is a fault of the test, told at its end
             self._history.note("failed", by=nemesis.name, error=repr(error))
             self._failures.append(error)

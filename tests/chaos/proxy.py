@@ -21,6 +21,8 @@ class Fault(StrEnum):
     """Packets vanish both ways, and nobody is told: a firewall, a pulled cable."""
     NO_ANSWER = "no answer"
     """What is asked arrives, what is answered vanishes."""
+    SLOW = "slow"
+    """Everything arrives, piece by piece and late."""
 
 
 class Proxy:
@@ -34,7 +36,8 @@ class Proxy:
         self._targets: list[tuple[str, int]] = []
         self.aim(targets)
         self.lose = 0.0
-        self.delay_s = 0.0
+        self.slow_s = 1.0
+        """How long each piece takes while the line is slow."""
         self.lost = 0
         """Answers that were thrown away."""
         self.port = 0
@@ -149,15 +152,15 @@ class _Line:
                 self._near.transport.abort()
                 self._far.transport.abort()
                 return False
-            return self._proxy.fault is Fault.NONE
+            return self._proxy.fault in {Fault.NONE, Fault.SLOW}
 
         await self._carry(reader, self._near, answered)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, may: Callable[[], bool]) -> None:
         try:
             while data := await reader.read(_PIECE):
-                if self._proxy.delay_s:
-                    await asyncio.sleep(self._proxy.delay_s)
+                if self._proxy.fault is Fault.SLOW:
+                    await asyncio.sleep(self._proxy.slow_s)
                 if may():
                     writer.write(data)
                     await writer.drain()

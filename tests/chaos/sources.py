@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,23 @@ from chaos.checker import AtHub, Booked, Marker, Run, Told
 from foedus.cli.trial.alliance import Alliance
 from foedus.core.base.ids import AllianceId, JobId
 from foedus.core.base.ids import Marker as Mark
-from foedus.core.base.instant import Instant
+from foedus.core.base.instant import Instant, iso
 from foedus.drivers.base import Ref
 from foedus.drivers.local.driver import build
 
 
-def at_hub(alliance: Alliance, user: str, prefix: str = "") -> list[AtHub]:
+def at_hub(alliance: Alliance, user: str, prefix: str = "", *, url: str | None = None, askers: int = 1) -> list[AtHub]:
     """Ask the hub for every job; jobs carry the tag of their submission as their name, which begins with `prefix`."""
-    with alliance.client(user) as client:
-        return [_job(client.why(view.id)) for view in client.iter() if view.name.startswith(prefix)]
+    with alliance.client(user, url) as client:
+        ids = [view.id for view in client.iter() if view.name.startswith(prefix)]
+    shares = [ids[first::askers] for first in range(askers)]
+
+    def ask(share: list[str]) -> list[AtHub]:
+        with alliance.client(user, url) as client:
+            return [_job(client.why(job)) for job in share]
+
+    with ThreadPoolExecutor(askers) as pool:
+        return [job for jobs in pool.map(ask, shares) for job in jobs]
 
 
 def _job(why: Any) -> AtHub:
@@ -25,7 +34,7 @@ def _job(why: Any) -> AtHub:
         Told(number=one.number, site=one.site, state=one.state, outcome=one.outcome, entry=one.entry)
         for one in why.attempts
     )
-    story = tuple(line.text for line in why.story)
+    story = tuple(f"{iso(line.at)} {line.text}" for line in why.story)
     return AtHub(job=why.job.id, tag=why.job.name, state=why.job.state, attempts=attempts, story=story)
 
 
@@ -51,6 +60,7 @@ def booked(alliance: Alliance, user: str, file: Path) -> list[Booked]:
             attempt=body["attempt"],
             native=body["native_id"],
             gpu_seconds=sum(body["gpu_seconds"].values()),
+            source=body["source"],
         )
         for entry in bodies
         if entry.get("kind") == "usage"
@@ -60,14 +70,14 @@ def booked(alliance: Alliance, user: str, file: Path) -> list[Booked]:
 
 def slurm_runs(bed: Any, site: str, work: Path) -> list[Run]:
     """Read a cluster's own accounting: every run, restarts too, of what was handed over below the work folder."""
-    fields = ("JobIDRaw", "DBIndex", "Start", "ElapsedRaw", "AllocTRES", "WorkDir")
+    fields = ("JobIDRaw", "DBIndex", "Start", "ElapsedRaw", "AllocTRES", "WorkDir", "State", "End")
     words = bed.run(site, "sacct", "-X", "-n", "-P", "--duplicates", "-S", "1970-01-01", f"--format={','.join(fields)}")
     rows = sorted((line.split("|") for line in words.splitlines()), key=lambda row: int(row[1]))
     return [_run(site, row, work) for row in rows if Path(row[5]).is_relative_to(work)]
 
 
 def _run(site: str, row: Sequence[str], work: Path) -> Run:
-    native, _, start, elapsed, tres, folder = row
+    native, _, start, elapsed, tres, folder, state, end = row
     _, job, order, *_ = Path(folder).relative_to(work).parts
     counts = dict(part.split("=", 1) for part in tres.split(",") if "=" in part)
     gpus = int(counts.get("gres/gpu", "0"))
@@ -78,6 +88,8 @@ def _run(site: str, row: Sequence[str], work: Path) -> Run:
         native=native,
         started=start.isdigit(),
         gpu_seconds=int(elapsed or 0) * gpus,
+        state=state.partition(" ")[0],
+        over=end.isdigit(),
     )
 
 

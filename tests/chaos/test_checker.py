@@ -47,8 +47,8 @@ def test_a_job_that_was_queued_again_is_sound():
         ({"markers": []}, "lost 1 doubled 0 misbooked 0 stuck 0"),
         ({"hub": job(state="node-fail")}, "lost 1 doubled 0 misbooked 0 stuck 0"),
         ({"hub": job(state="running")}, "lost 0 doubled 0 misbooked 0 stuck 1"),
-        ({"markers": [BEGAN, replace(BEGAN, again=True)]}, "lost 0 doubled 1 misbooked 0 stuck 0"),
-        ({"markers": [BEGAN, replace(BEGAN, attempt=2)]}, "lost 0 doubled 1 misbooked 0 stuck 0"),
+        ({"markers": [BEGAN, replace(BEGAN, again=True, native="32")]}, "lost 0 doubled 1 misbooked 0 stuck 0"),
+        ({"markers": [BEGAN, replace(BEGAN, attempt=2, native="32")]}, "lost 0 doubled 1 misbooked 0 stuck 0"),
         ({"hub": [*SOUND.hub, *job(job="8")]}, "lost 0 doubled 1 misbooked 0 stuck 0"),
         ({"runs": [RUN, replace(RUN, native="32")]}, "lost 0 doubled 1 misbooked 1 stuck 0"),
         ({"booked": []}, "lost 0 doubled 0 misbooked 1 stuck 0"),
@@ -66,3 +66,27 @@ def test_each_wrong_is_found(changes, line):
 
     assert verdict.line == line
     assert "job 7" in str(verdict) or "job 8" in str(verdict)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"hub": job(state="node-fail"), "runs": [replace(RUN, state="NODE_FAIL")]}, "ended as node-fail"),
+        (
+            {
+                "hub": job(state="node-fail"),
+                "runs": [replace(RUN, over=False)],
+                "booked": [replace(ENTRY, gpu_seconds=0, source="none")],
+            },
+            "ended as node-fail",
+        ),
+        ({"markers": [BEGAN, replace(BEGAN, again=True)]}, "attempt 1 began twice (31)"),
+        ({"markers": [BEGAN, replace(BEGAN, attempt=2)]}, "began again after attempt 1, which is completed"),
+    ],
+    ids=["a node failed", "the controller forgot it", "it began one job twice", "it queued an ended job again"],
+)
+def test_what_the_cluster_did_itself_is_told_apart(changes, words):
+    verdict = check(replace(SOUND, **changes))
+
+    assert (verdict.line, verdict.cluster) == ("lost 0 doubled 0 misbooked 0 stuck 0", {"7": [words]})
+    assert f"by the cluster itself: job 7: {words}" in str(verdict)

@@ -111,7 +111,7 @@ class SlurmBed:
         order = ["slurmctld", "slurmd", "slurmdbd", "mariadb", "munged"]
         for kind in order:
             for name in [name for name in self.processes if kind in name]:
-                self._end(name, hard=kind in {"slurmctld", "slurmd"})
+                self.end(name, hard=kind in {"slurmctld", "slurmd"})
         daemons.end_marked(self.folder)
         for account in self.made_accounts:
             subprocess.run(["userdel", "--force", account], check=False, capture_output=True, env={"PATH": PATH})
@@ -219,7 +219,7 @@ class SlurmBed:
 
     def stop_slurmctld(self, cluster: str, *, hard: bool = False) -> None:
         """End the controller. With ``kill -9`` Slurm itself loses what it had not saved, up to 5 seconds of work."""
-        self._end(f"{cluster}-slurmctld", hard=hard)
+        self.end(f"{cluster}-slurmctld", hard=hard)
 
     def start_slurmctld(self, cluster: str) -> None:
         """Start the controller on its saved state and wait until it answers."""
@@ -234,7 +234,7 @@ class SlurmBed:
 
     def stop_slurmdbd(self, cluster: str, *, hard: bool = True) -> None:
         """End the accounting daemon: sacct fails, slurmctld keeps its messages for later."""
-        self._end(f"{cluster}-slurmdbd", hard=hard)
+        self.end(f"{cluster}-slurmdbd", hard=hard)
 
     def start_slurmdbd(self, cluster: str) -> None:
         """Start the accounting daemon and wait until it answers."""
@@ -244,7 +244,7 @@ class SlurmBed:
 
     def kill_node(self, cluster: str, node: str) -> None:
         """Let a node fail: kill its slurmd and what runs on it, and tell the controller that it is down."""
-        self._end(f"{cluster}-slurmd-{node}", hard=True)
+        self.end(f"{cluster}-slurmd-{node}", hard=True)
         self.run(cluster, "scontrol", "update", f"nodename={node}", "state=down", "reason=killed by a test")
         self._kill_steps(node)
 
@@ -288,8 +288,11 @@ class SlurmBed:
     def start_slurmd(self, cluster: str, node: str) -> None:
         home = self.folder / cluster
         (home / f"spool-{node}").mkdir(exist_ok=True)
-        argv = ["slurmd", "-D", "-N", node, "-f", str(self.clusters[cluster].conf)]
-        self.start(f"{cluster}-slurmd-{node}", argv)
+        self.start(f"{cluster}-slurmd-{node}", self.slurmd(cluster, node))
+
+    def slurmd(self, cluster: str, node: str) -> list[str]:
+        """Return the command line of a node's daemon."""
+        return ["slurmd", "-D", "-N", node, "-f", str(self.clusters[cluster].conf)]
 
     def start(self, name: str, argv: list[str]) -> None:
         cluster = next((known for known in self.clusters if name.startswith(known)), None)
@@ -298,7 +301,8 @@ class SlurmBed:
         self.processes[name] = daemons.spawn(argv, self.log(name), self.folder, env)
         self.save()
 
-    def _end(self, name: str, *, hard: bool) -> None:
+    def end(self, name: str, *, hard: bool) -> None:
+        """End one daemon and wait until it is gone."""
         daemons.end(*self.processes.pop(name), hard=hard)
         self.save()
 
