@@ -24,8 +24,18 @@ SECOND_VERIFIER = Path(__file__).parents[1] / "ledger" / "second_verifier.py"
 
 
 @pytest.fixture(scope="module")
-def agent(served: Served) -> Agent:
+def enrolled(served: Served) -> Agent:
     return served.agent("jerusalem")
+
+
+@pytest.fixture
+def agent(enrolled: Agent) -> Agent:
+    """The site's newest agent, with nothing left to start of what other tests submitted."""
+    enrolled.hello()
+    while starts := enrolled.orders()["starts"]:
+        left = [{"job": order["job"], "attempt": order["attempt"], "state": "returned"} for order in starts]
+        enrolled.report(*({**one, "final": True} for one in left))
+    return enrolled
 
 
 def refusal(answer) -> tuple[int, str, str]:
@@ -125,9 +135,8 @@ def test_unsigned_and_unknown(served: Served):
         )
 
 
-def test_orders_arrive_within_a_second_of_a_submit(served: Served, agent: Agent):
+def test_orders_arrive_before_anybody_looks_again(served: Served, agent: Agent):
     agent.report(capacity=free())
-    agent.orders()
     found: list[tuple[float, dict]] = []
 
     def wait() -> None:
@@ -137,15 +146,14 @@ def test_orders_arrive_within_a_second_of_a_submit(served: Served, agent: Agent)
     waiting = threading.Thread(target=wait)
     waiting.start()
     time.sleep(0.5)
+    before = time.monotonic()
     with served.client("lead") as client:
         job = client.submit(SCRIPT).id
-    submitted = time.monotonic()
-    waiting.join(30)
-    at, reply = found[0]
-    assert [order["job"] for order in reply["starts"]] == [job]
-    assert at - submitted < 1
-    with served.client("lead") as client:
+        waiting.join(30)
+        ((at, reply),) = found
+        assert [order["job"] for order in reply["starts"]] == [job]
         assert client.get(job).state == "bound"
+    assert at - before < 3  # without being woken the hub looks 5 s after it was asked
 
 
 def run(served: Served, agent: Agent) -> str:

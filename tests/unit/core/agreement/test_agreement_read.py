@@ -111,42 +111,54 @@ def test_all_faults_come_out_at_once_with_path_and_remedy(text):
     )
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "fault"),
-    [
-        ("version = 1", "version = 0", ["version: 0 is out of range"]),
-        ("version = 1", "version = true", ["version: is true or false"]),
-        ("version = 1", "version = 2", ["previous: is missing"]),
-        ("version = 1", f'version = 1\nprevious = "{"a" * 64}"', ["previous: is given in version 1"]),
-        ("version = 1", 'version = 2\nprevious = "abc"', ["previous: is not a SHA-256"]),
-        ("ends = 2026-12-31", "ends = 2025-12-31", ["ends: 2025-12-31 is before starts, 2026-01-01"]),
-        ("ends = 2026-12-31", 'ends = "2026-12-31"', ["ends: is a text"]),
-        ("ends = 2026-12-31", "ends = 2026-12-31T00:00:00Z", ["ends: has a time of day"]),
-        ("gpu_hours = 100", "gpu_hours = 0", ["sites[0].pledge.gpu_hours: 0 is out of range"]),
-        ("gpu_hours = 100", "gpu_hours = 1.5", ["sites[0].pledge.gpu_hours: is a number with a fraction"]),
-        ('"quarter"', '"week"', ["sites[1].pledge.period: 'week' is not one of the choices"]),
-        ('"12:00:00"', '"12h"', ["sites[0].guests.time_limit: '12h' is not a time limit"]),
-        ('"12:00:00"', '"00:00:00"', ["sites[0].guests.time_limit: lets no job run"]),
-        ('"64G"', '"64 GB"', ["sites[0].pools[0].memory_per_node: '64 GB' is not a memory size"]),
-        ('pools = ["gpu"]', 'pools = ["gp"]', ["sites[0].guests.pools[0]: 'gp' is no pool of this site"]),
-        ('pools = ["gpu"]', 'pools = ["gpu", "gpu"]', ["sites[0].guests.pools[1]: 'gpu' is there twice"]),
-        ('id = "palm"', 'id = "fir"', ["sites[1].id: 'fir' is there twice"]),
-        ('id = "cpu"', 'id = "gpu"', ["sites[0].pools[1].id: 'gpu' is there twice"]),
-        (
-            'gpus_per_node = 2\ngpu_model = "h100"',
-            'gpu_model = "h100"',
-            ["sites[1].pools[0].gpu_model: is given for nodes without GPUs"],
-        ),
-        ('"Two towns"', '"Two \\u202etowns"', ["title.en: holds control characters"]),
-        ("he = ", "HEB = ", ["title.HEB: 'HEB' is not a language tag"]),
-        ('@id("open")', "", ["clauses[0].policy: has no @id, but the clause is 'open'"]),
-        ('@id("open")', '@id("shut")', ["clauses[0].policy: says @id('shut'), but the clause is 'open'"]),
-        ('"All may run."', '" "', ["clauses[0].text.en: is empty"]),
-    ],
-)
+EDITS = [
+    ("version = 1", "version = 0", ["version: 0 is out of range"]),
+    ("version = 1", "version = true", ["version: is true or false"]),
+    ("version = 1", "version = 2", ["previous: is missing"]),
+    ("version = 1", f'version = 1\nprevious = "{"a" * 64}"', ["previous: is given in version 1"]),
+    ("version = 1", 'version = 2\nprevious = "abc"', ["previous: is not a SHA-256"]),
+    ("ends = 2026-12-31", "ends = 2025-12-31", ["ends: 2025-12-31 is before starts, 2026-01-01"]),
+    ("ends = 2026-12-31", 'ends = "2026-12-31"', ["ends: is a text"]),
+    ("ends = 2026-12-31", "ends = 2026-12-31T00:00:00Z", ["ends: has a time of day"]),
+    ("gpu_hours = 100", "gpu_hours = 0", ["sites[0].pledge.gpu_hours: 0 is out of range"]),
+    ("gpu_hours = 100", "gpu_hours = 1.5", ["sites[0].pledge.gpu_hours: is a number with a fraction"]),
+    ('"quarter"', '"week"', ["sites[1].pledge.period: 'week' is not one of the choices"]),
+    ('"12:00:00"', '"12h"', ["sites[0].guests.time_limit: '12h' is not a time limit"]),
+    ('"12:00:00"', '"00:00:00"', ["sites[0].guests.time_limit: lets no job run"]),
+    ('"64G"', '"64 GB"', ["sites[0].pools[0].memory_per_node: '64 GB' is not a memory size"]),
+    ('pools = ["gpu"]', 'pools = ["gp"]', ["sites[0].guests.pools[0]: 'gp' is no pool of this site"]),
+    ('pools = ["gpu"]', 'pools = ["gpu", "gpu"]', ["sites[0].guests.pools[1]: 'gpu' is there twice"]),
+    ('id = "palm"', 'id = "fir"', ["sites[1].id: 'fir' is there twice"]),
+    ('id = "cpu"', 'id = "gpu"', ["sites[0].pools[1].id: 'gpu' is there twice"]),
+    (
+        'gpus_per_node = 2\ngpu_model = "h100"',
+        'gpu_model = "h100"',
+        ["sites[1].pools[0].gpu_model: is given for nodes without GPUs"],
+    ),
+    ('"Two towns"', '"Two \\u202etowns"', ["title.en: holds control characters"]),
+    ("he = ", "HEB = ", ["title.HEB: 'HEB' is not a language tag"]),
+    ('@id("open")', "", ["clauses[0].policy: has no @id, but the clause is 'open'"]),
+    ('@id("open")', '@id("shut")', ["clauses[0].policy: says @id('shut'), but the clause is 'open'"]),
+    ('"All may run."', '" "', ["clauses[0].text.en: is empty"]),
+]
+"""What is written in place of what, and what is wrong with it."""
+APART = {old: (old, new, fault) for old, new, fault in EDITS}
+"""One for each place: they can all be made together."""
+
+
+@pytest.mark.parametrize(("old", "new", "fault"), EDITS)
 def test_each_fault_alone(text, old, new, fault):
     assert old in text
     assert faults(text.replace(old, new, 1)) == fault
+
+
+@given(st.sets(st.sampled_from(sorted(APART)), min_size=1))
+def test_faults_of_several_places_come_out_together(text, places):
+    wanted: list[str] = []
+    for old, new, fault in map(APART.get, places):
+        text = text.replace(old, new, 1)
+        wanted += fault
+    assert sorted(faults(text)) == sorted(wanted)
 
 
 def test_two_parties_never_share_a_key(text, north, south, hub):

@@ -98,3 +98,22 @@ def test_options_written_as_one_element_each_are_read_back(pairs):
     givens, faults = read_words([Word(text=text, where="command line") for text in texts], foedus=False)
     assert faults == ()
     assert [given_.text for given_ in givens] == texts
+
+
+BAD = [
+    *("--time=soon", "--mem=much", "--gpus=a100:", "--nodes=0", "--ntasks=none", "--cpus-per-task=-1"),
+    *("--array=9-0", "--dependency=after:", "--nosuch=1", "--export-file=x"),
+]
+
+
+def faults_of(options: list[str]) -> list[tuple[str, str]]:
+    found = attempt("".join(f"{line}\n" for line in ["#!/bin/sh", *(f"#SBATCH {one}" for one in options)]), [])
+    assert not isinstance(found, JobSpec)
+    return [(fault.path.partition(" (")[0], fault.fault) for fault in found]
+
+
+@given(st.permutations(BAD), st.integers(1, len(BAD)))
+def test_all_faults_of_a_script_come_out_together(options, count):
+    some = options[:count]
+    alone = [fault for at, one in enumerate(some) for fault in faults_of(["-J ok"] * at + [one])]
+    assert sorted(faults_of(some)) == sorted(alone)
