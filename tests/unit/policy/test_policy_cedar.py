@@ -1,29 +1,12 @@
 from dataclasses import replace
 
 import pytest
+from asked import REQUEST
 
 from foedus.core.agreement.model import Clause
-from foedus.core.agreement.request import Applicant, RunRequest, Verdict
+from foedus.core.agreement.request import Verdict
 from foedus.core.base.errors import BadInput
 from foedus.policy.cedar import CedarPolicy, clause_faults
-
-ADA = Applicant(user="ada", partner="israel", project="rain", sector="water")
-REQUEST = RunRequest(
-    applicant=ADA,
-    site="baku",
-    site_partner="azerbaijan",
-    site_country="AZ",
-    guest=True,
-    nodes=1,
-    cpus=4,
-    gpus=2,
-    gpu_model="a100",
-    memory_mib=1024,
-    time_limit_s=60,
-    purpose="infer",
-    datasets=("il-tax",),
-    array_tasks=1,
-)
 
 
 def clause(name, policy):
@@ -103,7 +86,7 @@ def test_a_question_that_cedar_does_not_take_is_a_refusal(request_):
 
 
 def test_odd_names_are_names():
-    odd = replace(REQUEST, applicant=replace(ADA, user='a"b\\\n\x00'), datasets=('"}; permit',))
+    odd = replace(REQUEST, applicant=replace(REQUEST.applicant, user='a"b\\\n\x00'), datasets=('"}; permit',))
     assert judge(OPEN, request=odd) == Verdict(site="baku", allowed=True, clauses=("open",))
 
 

@@ -12,6 +12,7 @@ from importlib.resources import files
 
 import cedarpy
 import pytest
+from asked import REQUEST
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,22 +21,6 @@ from foedus.core.agreement.request import Applicant, RunRequest
 from foedus.policy.cedar import CedarPolicy, schema, verdict
 from foedus.policy.request import cedar_entities, cedar_request
 
-REQUEST = RunRequest(
-    applicant=Applicant(user="noa", partner="israel", project="shield", sector="cybersecurity"),
-    site="baku",
-    site_partner="azerbaijan",
-    site_country="AZ",
-    guest=True,
-    nodes=1,
-    cpus=4,
-    gpus=2,
-    gpu_model="a100",
-    memory_mib=1024,
-    time_limit_s=60,
-    purpose="infer",
-    datasets=("roads",),
-    array_tasks=1,
-)
 FORBIDS = {
     "sector": 'context.project.sector == "mining"',
     "partner": 'principal.partner == Partner::"nowhere"',
@@ -192,7 +177,7 @@ def test_ten_thousand_broken_contexts_and_not_one_is_allowed():
 
 def same_type(one: object, other: object) -> bool:
     if isinstance(one, list) and isinstance(other, list):
-        return [type(part) for part in one] == [type(part) for part in other]
+        return {type(part) for part in one} == {type(part) for part in other}
     if isinstance(one, dict) and isinstance(other, dict):
         return False  # the only record is a reference to a project, and none of the junk is one
     return type(one) is type(other)
