@@ -137,7 +137,11 @@ class ScriptedHub:
             protocol_version = "HTTP/1.1"
 
             def handle_one(self):
-                body = self.rfile.read(int(self.headers.get("content-length") or 0))
+                length = int(self.headers.get("content-length") or 0)
+                body = self.rfile.read(length)
+                if len(body) < length:  # the agent hung up in the middle of its call
+                    self.close_connection = True
+                    return
                 try:
                     status, answer = hub.answer(self.command, self.path, dict(self.headers), body)
                 except Refuse as refusal:
