@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, TextClause, func, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Select, TextClause, func, select, text, tuple_, update
 
 from foedus.core.base.errors import Conflict
 from foedus.core.base.ids import Digest, JobId, SiteId
@@ -13,18 +13,8 @@ from foedus.core.jobs.job import Attempt, StopReason
 from foedus.core.jobs.state import LIVE_ATTEMPT, AttemptState, Outcome
 from foedus.flow.ports import AttemptChange, Recent
 from foedus.store.codec import resources_from
-from foedus.store.session import AnyRow, Session, Values, along, chunks
-from foedus.store.tables import (
-    BY_BOUND,
-    BY_HANDED,
-    BY_STARTED,
-    BY_TO_STOP,
-    IS_BOUND,
-    IS_RUNNING,
-    IS_STARTING,
-    TO_STOP,
-    jobs,
-)
+from foedus.store.session import AnyRow, Session, Ts, Values, along, chunks
+from foedus.store.tables import BY_TO_STOP, ENTERED, TO_STOP, jobs
 from foedus.store.tables import attempts as table
 
 _OLDEST_FIRST: Final = (table.c.bound, table.c.job, table.c.number)
@@ -62,9 +52,9 @@ class SqlAttempts:
     def recent(self, handed: Instant, started: Instant) -> Sequence[Recent]:
         """Load what a site's word about its room may not know of yet."""
         found = [
-            *self._recent(IS_BOUND, BY_BOUND, table.c.bound),
-            *self._recent(IS_STARTING, BY_HANDED, table.c.handed, handed),
-            *self._recent(IS_RUNNING, BY_STARTED, table.c.started, started),
+            *self._recent(AttemptState.BOUND),
+            *self._recent(AttemptState.STARTING, handed),
+            *self._recent(AttemptState.RUNNING, started),
         ]
         return [
             Recent(
@@ -79,15 +69,17 @@ class SqlAttempts:
 
     def unfetched(self, before: Instant) -> Sequence[Attempt]:
         """Load what nobody came for, oldest first."""
-        bound = select(table).where(_of(IS_BOUND), table.c.bound < before, table.c.offered.is_(None))
-        return [_attempt(row) for row in self._session.rows(along(bound.order_by(*_OLDEST_FIRST), table, BY_BOUND))]
+        bound = select(table).where(_is(AttemptState.BOUND), table.c.bound < before, table.c.offered.is_(None))
+        return [
+            _attempt(row) for row in self._session.rows(_by_entry(bound.order_by(*_OLDEST_FIRST), AttemptState.BOUND))
+        ]
 
     def overdue(self, before: Instant, limit: int) -> Sequence[Attempt]:
         """Load what waits too long, the longest first."""
         asked_back = table.c.stop.is_(None) | (table.c.stop == StopReason.RECALL.value)
-        waiting = select(table).where(_of(IS_STARTING), table.c.handed < before, asked_back)
+        waiting = select(table).where(_is(AttemptState.STARTING), table.c.handed < before, asked_back)
         first = waiting.order_by(table.c.handed, table.c.job).limit(limit)
-        return [_attempt(row) for row in self._session.rows(along(first, table, BY_HANDED))]
+        return [_attempt(row) for row in self._session.rows(_by_entry(first, AttemptState.STARTING))]
 
     def to_stop(self, site: SiteId) -> Sequence[Attempt]:
         """Load live attempts that are to end, oldest first; a recall is moot once the attempt runs."""
@@ -155,15 +147,11 @@ class SqlAttempts:
         found = self._session.scalar(select(table.c.outputs).where(*_key(job, number)))
         return None if found is None else Digest(found)
 
-    def _recent(
-        self, state: str, index: str, column: ColumnElement[int | None], since: Instant | None = None
-    ) -> Sequence[AnyRow]:
-        found = select(table.c.site, table.c.state, column.label("since"), jobs.c.resources, table.c.guest).where(
-            _of(state), jobs.c.id == table.c.job
-        )
-        if since is not None:
-            found = found.where(column >= since)
-        return self._session.rows(along(found, table, index))
+    def _recent(self, state: AttemptState, since: Instant | None = None) -> Sequence[AnyRow]:
+        entered = table.c[ENTERED[state]]
+        columns = (table.c.site, table.c.state, entered.label("since"), jobs.c.resources, table.c.guest)
+        found = select(*columns).where(_is(state), jobs.c.id == table.c.job)
+        return self._session.rows(_by_entry(found if since is None else found.where(entered >= since), state))
 
     def _attempts(
         self, *where: ColumnElement[bool], order: Sequence[ColumnElement[object]] = _OLDEST_FIRST
@@ -171,9 +159,13 @@ class SqlAttempts:
         return [_attempt(row) for row in self._session.rows(select(table).where(*where).order_by(*order))]
 
 
-def _of(state: str) -> TextClause:
-    """Write the predicate of an index so that it is of this table among others."""
-    return text(f"{table.name}.{state}")
+def _is(state: AttemptState) -> TextClause:
+    """Write the predicate of a state's index so that it is of this table among others."""
+    return text(f"{table.name}.state = '{state}'")
+
+
+def _by_entry(query: Select[*Ts], state: AttemptState) -> Select[*Ts]:
+    return along(query, table, f"ix_attempts_{ENTERED[state]}")
 
 
 def _key(job: JobId, number: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

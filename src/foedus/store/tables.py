@@ -63,10 +63,6 @@ PLACEABLE: Final = text(f"state = '{JobState.PENDING}' AND NOT held")
 HELD: Final = text(f"state = '{JobState.PENDING}' AND held")
 UNFINISHED: Final = text(f"state IN ({words({*AT_SITE, JobState.PENDING})})")
 A_TASK: Final = text("task >= 0")
-# Qualified where they are used: `jobs` has a state too.
-IS_BOUND: Final = f"state = '{AttemptState.BOUND}'"
-IS_STARTING: Final = f"state = '{AttemptState.STARTING}'"
-IS_RUNNING: Final = f"state = '{AttemptState.RUNNING}'"
 TO_STOP: Final = text(f"stop IS NOT NULL AND state IN ({words(LIVE_ATTEMPT)})")
 BOOKS_USAGE: Final = text(f"kind = '{Kind.USAGE}'")
 ABOUT_KEYS: Final = text(f"kind IN ({words(KEY_KINDS)})")
@@ -76,9 +72,6 @@ BY_HELD: Final = "ix_jobs_held"
 BY_UNFINISHED: Final = "ix_jobs_unfinished"
 BY_TALLY: Final = "ix_jobs_tally"
 BY_TO_STOP: Final = "ix_attempts_to_stop"
-BY_BOUND: Final = "ix_attempts_bound"
-BY_HANDED: Final = "ix_attempts_handed"
-BY_STARTED: Final = "ix_attempts_started"
 
 # --- jobs -------------------------------------------------------------------------------------------------------------
 
@@ -212,12 +205,11 @@ attempts: Final = Table(
 )
 Index(None, attempts.c.site, attempts.c.state, attempts.c.bound)
 Index(BY_TO_STOP, attempts.c.site, sqlite_where=TO_STOP, postgresql_where=TO_STOP)
-for _name, _column, _state in (
-    (BY_BOUND, attempts.c.bound, IS_BOUND),
-    (BY_HANDED, attempts.c.handed, IS_STARTING),
-    (BY_STARTED, attempts.c.started, IS_RUNNING),
-):
-    Index(_name, _column, sqlite_where=text(_state), postgresql_where=text(_state))
+ENTERED: Final = {AttemptState.BOUND: "bound", AttemptState.STARTING: "handed", AttemptState.RUNNING: "started"}
+"""Which column says when a live attempt came into its state; ``ix_attempts_<column>`` is sorted by it."""
+for _state, _column in ENTERED.items():
+    _where = text(f"state = '{_state}'")
+    Index(f"ix_attempts_{_column}", attempts.c[_column], sqlite_where=_where, postgresql_where=_where)
 
 logs: Final = Table(
     "logs",

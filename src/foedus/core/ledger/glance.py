@@ -7,12 +7,13 @@ models, figures of 16 digits) are left to it as well.
 """
 
 import re
+from binascii import a2b_base64
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from foedus.core.base.canon import sha256
-from foedus.core.base.dsse import Verifier, pae, unbase64
+from foedus.core.base.dsse import Verifier, pae
 from foedus.core.base.ids import DIGEST, JOB_ID, KEY, NAME, AllianceId, Digest, PartnerId, SiteId
 from foedus.core.base.instant import CLOCK_SLACK_S, SPELLING, Instant, instant
 from foedus.core.jobs.spec import Purpose
@@ -46,25 +47,26 @@ def glance(line: bytes, check: Verifier) -> Glanced | None:
         at, submitted, started, ended = map(datetime.fromisoformat, found.group(*_TIMES))
     except ValueError:
         return None
-    cpus, cpu_seconds, gpus, gpu_seconds, elapsed, seq = (int(figure or 0) for figure in found.group(*_FIGURES))
+    elapsed = int(found["elapsed"])
     if not (
-        cpu_seconds == cpus * elapsed
-        and gpu_seconds == gpus * elapsed
+        int(found["cpu_seconds"]) == int(found["cpus"]) * elapsed
+        and int(found["gpu_seconds"] or 0) == int(found["gpus"] or 0) * elapsed
         and started <= ended
         and elapsed <= (ended - started).total_seconds() + ROUNDING_S
         and started - submitted >= -_ROUNDING
         and ended - at <= _SLACK
     ):
         return None
-    digest, prev, signer, sig, job, number = found.group("hash", "prev", "keyid", "sig", "job", "attempt")
+    digest, signer = found.group("hash", "keyid")
     start, end = found.span("body")
     if sha256(line[: end + 1] + line[end + _AFTER_HASH : -1]) != digest:
         return None
-    if not check(signer, pae(_TYPE, line[start:end]), unbase64(sig)):
+    if not check(signer, pae(_TYPE, line[start:end]), a2b_base64(found["sig"])):
         return None
     alliance, version, site, site_partner, user_partner = found.group(*_WHOSE)
     whose = Whose(AllianceId(alliance), int(version), SiteId(site), PartnerId(site_partner), PartnerId(user_partner))
-    return Glanced(seq, Digest(prev), Digest(digest), instant(at), f"{job}/{number}", whose, signer)
+    seq, prev, job, number = found.group("seq", "prev", "job", "attempt")
+    return Glanced(int(seq), Digest(prev), Digest(digest), instant(at), f"{job}/{number}", whose, signer)
 
 
 def _one_of(words: type[StrEnum]) -> str:
@@ -79,7 +81,6 @@ _TYPE: Final = payload_type(Kind.USAGE)
 _ROUNDING: Final = timedelta(seconds=ROUNDING_S)
 _SLACK: Final = timedelta(seconds=CLOCK_SLACK_S)
 _TIMES: Final = ("at", "submitted", "started", "ended")
-_FIGURES: Final = ("cpus", "cpu_seconds", "gpus", "gpu_seconds", "elapsed", "seq")
 _WHOSE: Final = ("alliance", "agreement_version", "site", "site_partner", "user_partner")
 _AFTER_HASH: Final = len(f',"hash":"{GENESIS}",')
 _COUNT: Final = "(?:0|[1-9][0-9]{0,14})"
