@@ -16,7 +16,7 @@ from foedus.core.jobs.state import ENDED
 
 _PATIENCE_S = 120.0
 _LOOK_S = 0.05
-_READY_S = 10
+_READY_S = 8
 """In which the jobs of a site that is to be cut off begin."""
 _NOT_PLACED = {"pending", "bound"}
 """A job that is bound may still wait for the agent that was killed: it is placed when the cluster has it."""

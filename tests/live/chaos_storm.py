@@ -37,7 +37,7 @@ def nemeses(bed: ChaosBed, pace: float) -> list[Nemesis]:
     ]
     for name in bed.lines:
         found += [*_at_agent(bed, name, rest), *_at_cluster(bed, name, rest)]
-    return found
+    return [one for one in found if not isinstance(one, Fill) or all(disk.real for disk in one.disks)]
 
 
 def _at_agent(bed: ChaosBed, name: str, rest: Rest) -> list[Nemesis]:

@@ -39,7 +39,7 @@ MINUTES = float(os.environ.get("FOEDUS_CHAOS_MINUTES", "600"))
 """How long jobs are submitted at most, however many there are to be."""
 PACE = float(os.environ.get("FOEDUS_CHAOS_PACE", "3"))
 """Stretches the rests between strikes: a slow or busy machine has to come round in between."""
-SHORTEST_S = 45
+SHORTEST_S = 30
 """How long a storm lasts at least, however few the jobs are."""
 AT_ONCE = 3
 """Strikes under way at the same time."""
