@@ -23,7 +23,7 @@ CLUSTERS = {
 }
 """Which live modules share a pair of clusters; all others share one more."""
 
-_ALLIANCE = re.compile(r"\[(sqlite|postgres|two-hubs)\b")
+_ALLIANCE = re.compile(r"[\[-](sqlite|postgres|two-hubs)[\]-]")
 """The kind of alliance that an end-to-end test runs on (`e2e.trial_bed.on`)."""
 
 

@@ -14,6 +14,7 @@ def test_tests_are_named_after_what_they_share():
         "tests/live/test_slurm_driver.py::test_c[baku]",
         "tests/e2e/test_faults.py::test_d[two-hubs]",
         "tests/e2e/test_main_job.py::test_e[sqlite-1]",
+        "tests/e2e/test_refusals.py::test_e[121-two-hubs]",
         "tests/e2e/test_demo.py::test_f",
         "tests/unit/core/base/test_base_ids.py::test_g[sqlite]",
     )
@@ -23,6 +24,7 @@ def test_tests_are_named_after_what_they_share():
         "clusters drivers",
         "alliance two-hubs",
         "alliance sqlite",
+        "alliance two-hubs",
         "tests/e2e/test_demo.py",
         "tests/unit/core/base/test_base_ids.py",
     ]
