@@ -11,7 +11,7 @@ from foedus.core.ledger.entry import Kind, sign_body
 from foedus.core.ledger.verify import verify
 from foedus.flow.balance import Folded, balance_view, catch_up
 from foedus.flow.book import book
-from foedus.flow.books import countersign, head, ledger_file, since
+from foedus.flow.books import Countersigned, countersign, head, ledger_file, since
 from foedus.keys import ed25519
 from foedus.wire.agents import ReportItem, UsageItem
 from foedus.wire.ledger import BalanceLine, SealView
@@ -101,8 +101,10 @@ def test_an_attempt_that_was_preempted_is_booked_too(alliance: Alliance):
     alliance.running("jerusalem", "1")
     alliance.ended("jerusalem", "1", outcome=Outcome.PREEMPTED, requeued_as=2)
     alliance.ended("jerusalem", "1", 2)
-    for attempt in (2, 1):
-        assert take(alliance, alliance.record(alliance.usage("1", attempt))).accepted is True
+    second = alliance.usage("1", 2)
+    first = replace(second, attempt=1, submitted=START, started=START, ended=second.started)
+    for usage in (second, first):
+        assert take(alliance, alliance.record(usage)).accepted is True
     assert alliance.budget() == (GRANTED, 120, 0)
 
 
@@ -169,8 +171,14 @@ def test_heads_and_seals(ended: Alliance):
         good.model_copy(update={"keyid": hub.key}),
     ]
     for view in wrong:
-        assert ended.do(lambda tx, view=view: countersign(tx, "jerusalem", view, ed25519.verify)) is False
-    assert ended.do(lambda tx: countersign(tx, "jerusalem", good, ed25519.verify)) is True
+        assert (
+            ended.do(lambda tx, view=view: countersign(tx, "jerusalem", view, hub_key=hub.key, verify=ed25519.verify))
+            == Countersigned.REFUSED
+        )
+    assert (
+        ended.do(lambda tx: countersign(tx, "jerusalem", good, hub_key=hub.key, verify=ed25519.verify))
+        == Countersigned.KEPT
+    )
 
 
 def test_an_export_is_of_its_moment_and_holds_no_transaction(alliance):

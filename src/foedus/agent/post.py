@@ -11,12 +11,16 @@ from foedus import __version__
 from foedus.agent.line import Extensions, Line
 from foedus.client.steps import Answer
 from foedus.core.base.dsse import Signer
-from foedus.core.base.errors import Unreachable
+from foedus.core.base.errors import Broken, Unreachable
 from foedus.core.base.instant import Clock
 from foedus.keys.http import EPOCH, SEQUENCE, sign_request
 
 PATIENCE_S = 30.0
 _CONNECT_S = 10.0
+_LARGEST = 64 * 1024 * 1024
+"""Bytes of an answer; more is not read."""
+_LARGEST_ORDERS = 1024 * 1024 * 1024
+"""An answer may bring the scripts of 200 jobs, each of up to 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,7 @@ class Post:
                 headers=signed,
                 patience=letter.patience,
                 extensions=extensions,
+                most=_LARGEST_ORDERS if letter.series == "orders" else _LARGEST,
             )
 
     def hang_up(self, patience: float) -> None:
@@ -110,12 +115,30 @@ def send(
     headers: Mapping[str, str],
     patience: float = PATIENCE_S,
     extensions: Extensions | None = None,
+    most: int = _LARGEST,
 ) -> Answer:
-    """Make one HTTP request; raises `Unreachable` where nothing comes back."""
+    """Make one HTTP request; raises `Unreachable` where nothing comes back, and `Broken` for a bomb.
+
+    The answer is read as it comes, at most so many bytes of it, and never unpacked: the hub need not be trusted with
+    this machine's memory.
+    """
     timeout = httpx2.Timeout(patience, connect=_CONNECT_S)
+    asked = {**headers, "accept-encoding": "identity"}
     try:
-        found = http.request(method, path, content=body, headers=dict(headers), timeout=timeout, extensions=extensions)
+        with http.stream(method, path, content=body, headers=asked, timeout=timeout, extensions=extensions) as found:
+            return Answer(status=found.status_code, headers=dict(found.headers), body=_read(found, most))
     except httpx2.HTTPError as error:
         words = str(error) or type(error).__name__
         raise Unreachable(f"no answer from {http.base_url}: {words}", remedy="check the network and the hub") from error
-    return Answer(status=found.status_code, headers=dict(found.headers), body=found.content)
+
+
+def _read(found: httpx2.Response, most: int) -> bytes:
+    packed = found.headers.get("content-encoding", "identity")
+    if packed != "identity":
+        raise Broken(f"the hub's answer is packed ({packed}), and nobody asked for that", remedy="ask its operator")
+    body = bytearray()
+    for part in found.iter_raw():
+        body += part
+        if len(body) > most:
+            raise Broken(f"the hub's answer has more than {most} bytes", remedy="ask its operator")
+    return bytes(body)

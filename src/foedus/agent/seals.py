@@ -1,22 +1,27 @@
-"""Countersigns the ledger's heads: only such as follow from the one that the site sealed before."""
+"""Countersigns the ledger's heads: only such as follow from the one sealed before, and as no other site contradicts."""
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from foedus.agent.context import Context
+from foedus.agent.exchange import Exchange
 from foedus.agent.reporter import PENDING_SEAL
 from foedus.core.base.dsse import Signature
 from foedus.core.base.errors import BadInput
-from foedus.core.base.instant import iso
+from foedus.core.base.instant import Instant, after, iso
 from foedus.core.ledger.chain import Head, follows, head_from_json, head_signed_by, sign_head
 from foedus.core.ledger.entry import Entry, Kind, entry_from_json
 from foedus.keys import ed25519
 from foedus.wire.ledger import SealView, SignedHead
 
 _SEALED = "sealed"
+_SHOWN = "sealed-as-shown"
+"""Note that holds the sealed head with the hub's signature: with it the hub cannot deny that it showed that."""
 _ALARM = "alarm"
-_IDLE_S = 60.0
+_IDLE_S = 30.0
+_EXCHANGE_S = 60
+"""How often the other sites' seals are looked at while no new head comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +30,8 @@ class Believed:
 
     head: Head
     entries: tuple[Entry, ...]
+    shown: SignedHead
+    """The head as the hub signed it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,25 +48,29 @@ class Sealer:
     context: Context
     refresh: Callable[[], None]
     """Looks for a newer agreement: the ledger has recorded one."""
+    exchange: Exchange
     _refused: SignedHead | None = None
+    _exchanged: Instant = field(default=Instant(0))
 
     def step(self) -> float:
-        """Look at the newest head, and seal it if it follows."""
+        """Look at the newest head and at the other sites' seals, and seal it if nothing is wrong with it."""
         context = self.context
         shown = context.head
         if shown is None or shown == self._refused or not context.talking:
             return _IDLE_S
         held = self._held()
-        if held is not None and shown.seq < held.seq:
-            return _IDLE_S
-        if held is not None and (shown.seq, shown.hash) == (held.seq, held.hash):
+        now = context.clock.now()
+        known = held is not None and (shown.seq, shown.hash) == (held.seq, held.hash)
+        if known and now < after(self._exchanged, _EXCHANGE_S):
             return _IDLE_S
         found = self._examine(shown, held)
+        self._exchanged = now
         if isinstance(found, Deceived):
             self._refused = shown
             self._alarm(shown, found)
             return _IDLE_S
-        self._seal(found.head)
+        if found.head != held:
+            self._seal(found)
         if any(entry.kind is Kind.AGREEMENT for entry in found.entries):
             self.refresh()
         return _IDLE_S
@@ -68,7 +79,7 @@ class Sealer:
         context = self.context
         if not _is_hubs(shown, context.agreement.hub_key):
             return Deceived(faults=("the head is not signed with the hub's key of the agreement",))
-        if held is not None and shown.seq == held.seq:
+        if held is not None and shown.seq == held.seq and shown.hash != held.hash:
             return Deceived(faults=(f"two heads with number {held.seq}: {held.hash} and {shown.hash}",))
         reply = context.hub.heads(held.seq if held else 0)
         if not _is_hubs(reply.head, context.agreement.hub_key):
@@ -78,7 +89,7 @@ class Sealer:
         except BadInput as error:
             return Deceived(faults=tuple(str(fault) for fault in error.faults))
         new = _head(reply.head)
-        faults = follows(held, entries, new)
+        faults = _shorter(held, new) or follows(held, entries, new)
         if new.alliance != context.alliance:
             faults = (*faults, f"the head is of alliance {new.alliance}")
         shown_entry = next((entry for entry in entries if entry.seq == shown.seq), None)
@@ -87,19 +98,33 @@ class Sealer:
                 *faults,
                 f"entry {shown.seq} is {shown_entry.hash}, but the head that was shown says {shown.hash}",
             )
-        return Deceived(faults=faults) if faults else Believed(head=new, entries=entries)
+        if not faults:
+            self.exchange.learn(held, entries)
+            faults = self.exchange.faults(reply.seals, new)
+        return Deceived(faults=faults) if faults else Believed(head=new, entries=entries, shown=reply.head)
 
-    def _seal(self, head: Head) -> None:
-        context = self.context
-        signature = sign_head(context.signer, head)
-        seal = SealView(
-            site=context.site, seq=head.seq, hash=head.hash, at=head.at, keyid=signature.keyid, sig=signature.sig
-        )
+    def _seal(self, found: Believed) -> None:
+        context, head = self.context, found.head
         # what is sealed is written first: a site never seals two heads that do not follow from one another
         context.journal.write_note(_SEALED, json.dumps(head.json()))
-        context.journal.write_note(PENDING_SEAL, seal.model_dump_json())
+        context.journal.write_note(_SHOWN, found.shown.model_dump_json())
+        self._send(head, "")
         context.log.info("sealed", seq=head.seq, hash=head.hash[:16])
-        context.signals.reports.set()
+
+    def _send(self, head: Head, hub_sig: str) -> None:
+        """Put the seal of a head into the outbox; the reporter sends it until the hub has it."""
+        signature = sign_head(self.context.signer, head)
+        seal = SealView(
+            site=self.context.site,
+            seq=head.seq,
+            hash=head.hash,
+            at=head.at,
+            keyid=signature.keyid,
+            sig=signature.sig,
+            hub_sig=hub_sig,
+        )
+        self.context.journal.write_note(PENDING_SEAL, seal.model_dump_json())
+        self.context.signals.reports.set()
 
     def _alarm(self, shown: SignedHead, found: Deceived) -> None:
         context = self.context
@@ -108,15 +133,31 @@ class Sealer:
         # with the hub's signature under what it shows, this proves what it did
         evidence = {"shown": shown.model_dump(mode="json"), "sealed": context.journal.note(_SEALED)}
         context.journal.write_note("evidence", json.dumps(evidence))
+        self._remind()
         context.log.critical(
             "the hub shows a ledger that does not follow from the one sealed before: nothing is sealed",
             seq=shown.seq,
             faults=list(found.faults),
         )
 
+    def _remind(self) -> None:
+        """Send the held seal again, with the hub's own signature: it tells the hub, and through it the other sites."""
+        note = self.context.journal.note(_SHOWN)
+        if note is None:
+            return
+        shown = SignedHead.model_validate_json(note)
+        if _head(shown) == self._held():
+            self._send(_head(shown), shown.sig)
+
     def _held(self) -> Head | None:
         found = self.context.journal.note(_SEALED)
         return None if found is None else head_from_json(json.loads(found))
+
+
+def _shorter(held: Head | None, new: Head) -> tuple[str, ...]:
+    if held is None or new.seq >= held.seq:
+        return ()
+    return (f"the ledger ends at entry {new.seq}, and entry {held.seq} was sealed: entries have vanished",)
 
 
 def _head(shown: SignedHead) -> Head:

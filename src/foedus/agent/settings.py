@@ -56,6 +56,9 @@ class AgentSettings(BaseSettings):
     """How long an attempt may be unknown to the cluster before it counts as lost to a node failure."""
     log_cap_mib: int = Field(default=64, ge=1)
     """Most output of one attempt that is passed on, in MiB; the rest stays in its files at the site."""
+    log_rate_kib: int = Field(default=1024, ge=1)
+    """Most output of one attempt that is passed on in a second while it runs, in KiB; the rest follows. So a job that
+    floods its output does not crowd out the others'."""
     bundle_cap_mib: int = Field(default=4096, ge=1)
     """Largest bundle that the site takes, in MiB."""
     piece_cache_mib: int = Field(default=1024, ge=0)

@@ -13,13 +13,17 @@ from foedus.agent.context import Context
 from foedus.agent.rights import rights_of
 from foedus.client.bundle import Guard
 from foedus.core.base.errors import FoedusError, Stale
-from foedus.core.base.instant import Instant
+from foedus.core.base.instant import Instant, seconds_between
+from foedus.store.journal import Key
 from foedus.store.journal_rows import Row, Step, Tail
 from foedus.wire.agents import LogPiece, LogsRequest
 
 CHUNK = 256 * 1024
 _AT_ONCE = 16
+_KIBIBYTE = 1024
 _MEBIBYTE = 1024 * 1024
+_STRETCH_S = 60
+"""How long what was passed on counts against what may be."""
 _IDLE_S = 5.0
 _FOLLOWED = frozenset({Step.HANDED, Step.RUNNING, Step.ENDED})
 _NANOSECONDS = 1_000_000
@@ -82,6 +86,8 @@ class Tailer:
 
     context: Context
     _accounts: dict[str, Account] = field(default_factory=dict[str, Account])
+    _passed: dict[Key, tuple[Instant, int]] = field(default_factory=dict[Key, tuple[Instant, int]])
+    """For each attempt that runs: when its present stretch of time began, and how much was passed on since."""
 
     def step(self) -> float:
         """Send what is new; note the attempts whose output is wholly sent."""
@@ -103,6 +109,7 @@ class Tailer:
                     quiet.append(row)
         for first in range(0, len(stretches), _AT_ONCE):
             self._send(stretches[first : first + _AT_ONCE])
+        self._passed = {row.key: self._passed[row.key] for row in rows if row.key in self._passed}
         for row in quiet:
             context.change(row.key, lambda row: _logged(row, context.clock.now()))
         if stretches:
@@ -122,15 +129,31 @@ class Tailer:
         if guard is None:
             return []
         room = self.context.settings.log_cap_mib * _MEBIBYTE - sum(tail.offset for tail in tails)
+        share = self._share(row)
         found: list[Stretch] = []
         for tail in tails:
-            if tail.done:
+            if tail.done or share <= 0:
                 continue
-            stretch = _read(tail, guard, max(0, room), turn.since)
+            stretch = _read(tail, guard, max(0, room), turn.since, most=share)
             if stretch is not None:
                 found.append(stretch)
                 room -= len(stretch.data)
+                share -= len(stretch.data)
+        began, passed = self._passed.get(row.key, (self.context.clock.now(), 0))
+        self._passed[row.key] = (began, passed + sum(len(stretch.data) for stretch in found))
         return found
+
+    def _share(self, row: Row) -> int:
+        """Return how many bytes of an attempt may be passed on now. What is over holds up nobody: it goes at once."""
+        if row.step is not Step.RUNNING:
+            return CHUNK
+        now = self.context.clock.now()
+        began, passed = self._passed.get(row.key, (now, 0))
+        seconds = seconds_between(began, now)
+        if not 0 <= seconds < _STRETCH_S:
+            self._passed[row.key] = (now, 0)
+            return CHUNK
+        return min(CHUNK, int((seconds + 1) * self.context.settings.log_rate_kib * _KIBIBYTE) - passed)
 
     def _guard(self, row: Row) -> Guard | None:
         """Return the rights to read with; `None` if the account is gone, and with it the output."""
@@ -168,8 +191,11 @@ class Tailer:
         self.context.journal.write_tails([only.tail.model_copy(update={"done": True})])
 
 
-def _read(tail: Tail, guard: Guard, room: int, since: Instant | None = None) -> Stretch | None:
-    """Read what is new, `None` for nothing. A file that shrank is read on from its beginning."""
+def _read(tail: Tail, guard: Guard, room: int, since: Instant | None = None, *, most: int = CHUNK) -> Stretch | None:
+    """Read what is new, `None` for nothing. A file that shrank is read on from its beginning.
+
+    `room` is what may be passed on of the attempt at all, and `most` what may be at this moment.
+    """
     try:
         with guard():
             handle = os.open(Path(tail.path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -182,7 +208,7 @@ def _read(tail: Tail, guard: Guard, room: int, since: Instant | None = None) -> 
         if found.st_size < tail.position:
             tail = tail.model_copy(update={"position": 0})
         more = found.st_size > tail.position
-        data = os.pread(handle, min(CHUNK, room), tail.position) if more and room else b""
+        data = os.pread(handle, min(most, room), tail.position) if more and room else b""
     except OSError:
         return None
     finally:

@@ -9,6 +9,7 @@ from foedus.agent import agreement as agreements
 from foedus.agent.accounts import read_accounts
 from foedus.agent.agent import Agent
 from foedus.agent.context import Context
+from foedus.agent.exchange import Exchange
 from foedus.agent.folder import StateFolder
 from foedus.agent.hub import Hub
 from foedus.agent.meter import Meter
@@ -78,7 +79,7 @@ def loops(context: Context, policy: Policy) -> tuple[Loop, ...]:
     """Return the work of an agent, part by part; each part belongs to one thread."""
     dispatcher = Dispatcher(context=context)
     starter = Starter(context=context, policy=policy, refresh=dispatcher.refresh)
-    sealer = Sealer(context=context, refresh=dispatcher.refresh_quietly)
+    sealer = Sealer(context=context, refresh=dispatcher.refresh_quietly, exchange=Exchange(context=context))
     signals = context.signals
     return (
         Loop(name="orders", step=dispatcher.step, wake=signals.orders),

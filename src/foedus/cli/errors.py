@@ -17,6 +17,7 @@ from foedus.core.base.errors import (
     SchedulerRefused,
     SiteTrouble,
     TooLarge,
+    TooMany,
     Unreachable,
 )
 
@@ -29,6 +30,7 @@ EXITS: tuple[tuple[type[FoedusError], Exit], ...] = (
     (NotFound, Exit.NOT_FOUND),
     (Conflict, Exit.REFUSED),
     (TooLarge, Exit.REFUSED),
+    (TooMany, Exit.REFUSED),
     (SchedulerRefused, Exit.REFUSED),
     (SiteTrouble, Exit.UNREACHABLE),
     (Unreachable, Exit.UNREACHABLE),

@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from foedus.cli.exits import Exit
 from foedus.cli.ledger import Format, app, write_records, written
 from foedus.cli.session import Json, session_of
-from foedus.cli.show import print_json, say, when
+from foedus.cli.show import note, print_json, say, since, when
+from foedus.cli.table import table
 from foedus.core.base.errors import BadInput, Fault
 
 __all__ = ["app"]
@@ -75,3 +77,54 @@ def head(ctx: typer.Context, json: Json = False) -> None:
         print_json(found)
     else:
         say(f"{found.alliance}: entry {found.seq}, {found.hash}, booked {when(found.at, session.now())}")
+
+
+@app.command()
+def seals(ctx: typer.Context, json: Json = False) -> None:
+    """Show how far each site has sealed the ledger, and whether it is this one that it sealed.
+
+    Ends with 1 if a site has sealed another: the hub has told two histories, or lost a part of its own.
+    """
+    session = session_of(ctx)
+    with session.client() as client:
+        found = client.ledger_seals()
+    if json:
+        print_json(found)
+    else:
+        rows = [
+            (one.site, str(one.seq), when(one.at, session.now()), "yes" if one.agrees else "NO", one.hash)
+            for one in found.seals
+        ]
+        table(("SITE", "SEALED UP TO", "BOOKED", "AGREES", "HASH"), rows, right=("SEALED UP TO",), spare=("HASH",))
+        for one in found.seals:
+            if not one.agrees:
+                note(
+                    f"{one.site} was shown another entry {one.seq} than the ledger holds now; its agent keeps the proof"
+                )
+    if not all(one.agrees for one in found.seals):
+        raise typer.Exit(Exit.FAILED)
+
+
+@app.command()
+def gaps(ctx: typer.Context, json: Json = False) -> None:
+    """Show what the sites ran and have not accounted for: records that are withheld, late or disputed.
+
+    Ends with 1 if there is anything.
+    """
+    session = session_of(ctx)
+    with session.client() as client:
+        found = client.ledger_gaps()
+    if json:
+        print_json(found)
+    else:
+        counts = [(one.site, str(one.ended), str(one.booked), str(one.overdue)) for one in found.sites]
+        table(("SITE", "ENDED", "BOOKED", "OVERDUE"), counts, right=("ENDED", "BOOKED", "OVERDUE"))
+        rows = [
+            (f"{one.job}/{one.attempt}", one.site, one.kind, since(one.since, session.now()), one.text)
+            for one in found.gaps
+        ]
+        if rows:
+            say("")
+            table(("ATTEMPT", "SITE", "WHAT", "SINCE", "LAST WORDS"), rows, text="LAST WORDS")
+    if found.gaps:
+        raise typer.Exit(Exit.FAILED)

@@ -103,17 +103,22 @@ def revoke(
     site_key: Annotated[
         str | None, typer.Option(help="Which key, if not the one the site has now; with --partner-key.")
     ] = None,
+    requeue: Annotated[
+        bool,
+        typer.Option("--requeue", help="Give its open jobs to other sites at once; what runs there no longer counts."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Revoke the key of the site's agent: the hub takes nothing from it any more.
 
-    With --partner-key the ledger says so too, and that key can never be enrolled again.
+    With --partner-key the ledger says so too, and that key can never be enrolled again. A job that runs there goes on;
+    with --requeue it begins anew elsewhere all the same, and may run twice until the site's agent is back.
     """
     session = session_of(ctx)
     with session.client() as client:
         if partner_key is not None:
             statement = _statement(client, site, partner_key, reason, site_key)
-            reply = client.revoke_site(site, statement.json())
+            reply = client.revoke_site(site, statement.json(), requeue=requeue)
         elif reason is not None or site_key is not None:
             raise BadInput(
                 Fault(
@@ -123,11 +128,13 @@ def revoke(
                 )
             )
         else:
-            reply = client.revoke_site(site)
+            reply = client.revoke_site(site, requeue=requeue)
     if json:
         print_json(reply)
         return
     say(f"the hub takes nothing signed with {reply.key} any more")
+    if requeue:
+        note(f"{count(reply.requeued, 'job')} taken back from {site}")
     if reply.entry is None:
         note("the ledger does not say so, and a new code lets the same key enrol again; see --partner-key")
     else:

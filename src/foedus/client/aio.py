@@ -31,7 +31,7 @@ from foedus.wire.alliance import (
 )
 from foedus.wire.files import Manifest
 from foedus.wire.jobs import CancelReply, JobPage, JobView, StatusReply, Submission, SubmittedView, WhyView
-from foedus.wire.ledger import BalanceView, EntryPage, SignedHead
+from foedus.wire.ledger import BalanceView, EntryPage, GapList, SealList, SignedHead
 from foedus.wire.message import WireObject
 
 R = TypeVar("R")
@@ -211,13 +211,14 @@ class AsyncClient:
         return await self._do(alliance.enrolment_code(site), key)
 
     async def revoke_site(
-        self, site: str, statement: WireObject | None = None, *, key: str | None = None
+        self, site: str, statement: WireObject | None = None, *, requeue: bool = False, key: str | None = None
     ) -> RevocationReply:
         """Revoke the key of the site's agent: the hub takes nothing from it any more.
 
         With its partner's `statement` (the JSON of a `foedus.core.agreement.revocation` envelope) the ledger says so.
+        With `requeue` the site's open jobs go to other sites at once.
         """
-        return await self._do(alliance.revoke_site(site, statement), key)
+        return await self._do(alliance.revoke_site(site, statement, requeue=requeue), key)
 
     async def agreement(self) -> AgreementView:
         """Return the agreement in force, as it was signed."""
@@ -269,6 +270,14 @@ class AsyncClient:
     async def ledger_head(self) -> SignedHead:
         """Return the newest head of the ledger, signed by the hub."""
         return await self._do(alliance.ledger_head())
+
+    async def ledger_seals(self) -> SealList:
+        """Return how far each site has sealed the ledger, and whether it is this one that it sealed."""
+        return await self._do(alliance.ledger_seals())
+
+    async def ledger_gaps(self) -> GapList:
+        """Return what the sites ran and have not accounted for."""
+        return await self._do(alliance.ledger_gaps())
 
     async def ledger_entries(self, start: int = 1, limit: int = 500) -> EntryPage:
         """Return entries from number `start` on."""

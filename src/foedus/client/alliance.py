@@ -22,7 +22,7 @@ from foedus.wire.alliance import (
     WhoView,
 )
 from foedus.wire.files import MissingReply, MissingRequest
-from foedus.wire.ledger import BalanceView, EntryPage, SignedHead
+from foedus.wire.ledger import BalanceView, EntryPage, GapList, SealList, SignedHead
 from foedus.wire.message import WireObject
 
 
@@ -78,9 +78,9 @@ def enrolment_code(site: str) -> Call[CodeReply]:
     return Call(method="POST", path="/agents/codes", body=body, keyed=True, read=model(CodeReply))
 
 
-def revoke_site(site: str, statement: WireObject | None) -> Call[RevocationReply]:
+def revoke_site(site: str, statement: WireObject | None, *, requeue: bool) -> Call[RevocationReply]:
     """``POST /agents/{site}/revocation``."""
-    body = request(RevocationRequest, statement=statement)
+    body = request(RevocationRequest, statement=statement, requeue=requeue)
     where = path("agents", site, "revocation")
     return Call(method="POST", path=where, body=body, keyed=True, read=model(RevocationReply))
 
@@ -104,6 +104,16 @@ def balance(period: str | None) -> Call[BalanceView]:
 def ledger_head() -> Call[SignedHead]:
     """``GET /ledger/head``."""
     return Call(method="GET", path="/ledger/head", read=model(SignedHead))
+
+
+def ledger_seals() -> Call[SealList]:
+    """``GET /ledger/seals``."""
+    return Call(method="GET", path="/ledger/seals", read=model(SealList))
+
+
+def ledger_gaps() -> Call[GapList]:
+    """``GET /ledger/gaps``."""
+    return Call(method="GET", path="/ledger/gaps", read=model(GapList))
 
 
 def ledger_entries(start: int, limit: int) -> Call[EntryPage]:

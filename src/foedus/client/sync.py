@@ -31,7 +31,7 @@ from foedus.wire.alliance import (
 )
 from foedus.wire.files import Manifest
 from foedus.wire.jobs import CancelReply, JobPage, JobView, StatusReply, Submission, SubmittedView, WhyView
-from foedus.wire.ledger import BalanceView, EntryPage, SignedHead
+from foedus.wire.ledger import BalanceView, EntryPage, GapList, SealList, SignedHead
 from foedus.wire.message import WireObject
 
 R = TypeVar("R")
@@ -209,12 +209,15 @@ class Client:
         """Make a single-use code with which the site's agent introduces its key."""
         return self._do(alliance.enrolment_code(site), key)
 
-    def revoke_site(self, site: str, statement: WireObject | None = None, *, key: str | None = None) -> RevocationReply:
+    def revoke_site(
+        self, site: str, statement: WireObject | None = None, *, requeue: bool = False, key: str | None = None
+    ) -> RevocationReply:
         """Revoke the key of the site's agent: the hub takes nothing from it any more.
 
         With its partner's `statement` (the JSON of a `foedus.core.agreement.revocation` envelope) the ledger says so.
+        With `requeue` the site's open jobs go to other sites at once.
         """
-        return self._do(alliance.revoke_site(site, statement), key)
+        return self._do(alliance.revoke_site(site, statement, requeue=requeue), key)
 
     def agreement(self) -> AgreementView:
         """Return the agreement in force, as it was signed."""
@@ -264,6 +267,14 @@ class Client:
     def ledger_head(self) -> SignedHead:
         """Return the newest head of the ledger, signed by the hub."""
         return self._do(alliance.ledger_head())
+
+    def ledger_seals(self) -> SealList:
+        """Return how far each site has sealed the ledger, and whether it is this one that it sealed."""
+        return self._do(alliance.ledger_seals())
+
+    def ledger_gaps(self) -> GapList:
+        """Return what the sites ran and have not accounted for."""
+        return self._do(alliance.ledger_gaps())
 
     def ledger_entries(self, start: int = 1, limit: int = 500) -> EntryPage:
         """Return entries from number `start` on."""

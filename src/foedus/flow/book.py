@@ -1,53 +1,101 @@
 """Book: a site's signed usage record becomes an entry of the ledger, once."""
 
+from collections.abc import Iterator
+
 from foedus.core.agreement.model import Agreement
+from foedus.core.agreement.read import read
 from foedus.core.base.dsse import Signature, Verifier
-from foedus.core.base.errors import BadInput, Busy
+from foedus.core.base.errors import BadInput, Busy, Fault
 from foedus.core.base.ids import JobId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.base.units import GpuSeconds
-from foedus.core.jobs.job import Job, Story, StoryKind
+from foedus.core.jobs.job import Attempt, Job, Story, StoryKind
+from foedus.core.jobs.state import AttemptState
+from foedus.core.ledger.booked import booked
 from foedus.core.ledger.entry import Kind, signed_bytes
-from foedus.core.ledger.plausible import implausible
+from foedus.core.ledger.plausible import beyond, implausible, overlaps, too_early
 from foedus.core.ledger.usage import Usage
 from foedus.core.ledger.usage_json import usage_from_body
-from foedus.flow.orders import enrolled
-from foedus.flow.ports import Transaction
+from foedus.flow.orders import enrolled, given
+from foedus.flow.ports import AttemptChange, Transaction
 from foedus.wire.agents import ReportItem, UsageItem
+
+DISPUTED = "its usage record is disputed and not billed"
+_LONGEST_REASON = 2000
 
 
 def book(
     tx: Transaction, agreement: Agreement, site: SiteId, item: UsageItem, *, verify: Verifier, now: Instant
 ) -> ReportItem:
-    """Take one usage record; what cannot be true, or is not the site's to say, is refused in words."""
+    """Take one usage record; what cannot be true, or is not the site's to say, is refused in words.
+
+    A record that the site did sign of its own attempt is disputed then: it is not billed, and the attempt says why.
+    """
     try:
         usage = usage_from_body(item.body)
     except BadInput as bad:
         return ReportItem(job=JobId("0"), attempt=0, accepted=False, text=str(bad))
-    job = tx.jobs.get([usage.job]).get(usage.job)
-    faults = _faults(tx, agreement, site, item, usage=usage, job=job, verify=verify, now=now)
-    if faults or job is None:
-        return ReportItem(job=usage.job, attempt=usage.attempt, accepted=False, text="; ".join(faults))
+    job, attempt = tx.jobs.get([usage.job]).get(usage.job), tx.attempts.get(usage.job, usage.attempt)
+    if job is None or attempt is None or attempt.site != site or usage.site != site:
+        return _refused(usage, f"attempt {usage.attempt} of job {usage.job} was not given to {site}")
+    key = enrolled(tx, site).key
+    if key is None or item.keyid != key or not _signed(item, key, verify):
+        return _refused(usage, f"the record is not signed with the key of {site}")
     if tx.ledger.usage_entry(usage.job, usage.attempt) is None:
+        faults = [
+            *_untrue(tx, usage, attempt, agreement, now, alone=job.attempt == 1),
+            *_unlike(usage, agreement, site, job),
+        ]
+        if faults:
+            words = "; ".join(faults)
+            _dispute(tx, attempt, words)
+            return _refused(usage, words)
         _append(tx, item, usage, job, now)
     return ReportItem(job=usage.job, attempt=usage.attempt, accepted=True)
 
 
-def _faults(
-    tx: Transaction,
-    agreement: Agreement,
-    site: SiteId,
-    item: UsageItem,
-    *,
-    usage: Usage,
-    job: Job | None,
-    verify: Verifier,
-    now: Instant,
+def _refused(usage: Usage, words: str) -> ReportItem:
+    return ReportItem(job=usage.job, attempt=usage.attempt, accepted=False, text=words)
+
+
+def _untrue(
+    tx: Transaction, usage: Usage, attempt: Attempt, agreement: Agreement, now: Instant, *, alone: bool
 ) -> list[str]:
-    attempt = tx.attempts.get(usage.job, usage.attempt)
-    if job is None or attempt is None or attempt.site != site or usage.site != site:
-        return [f"attempt {usage.attempt} of job {usage.job} was not given to {site}"]
-    faults = [str(fault) for fault in implausible(usage, now)]
+    """Say what of a record cannot be, by itself, by the agreement, and by what the hub saw of the attempt.
+
+    `alone` says that the job has no other attempt.
+    """
+    first = given(tx, attempt) if attempt.number > 1 else attempt
+    faults = (
+        *implausible(usage, now),
+        *_beyond(tx, usage, agreement),
+        *too_early(usage, first.offered or first.bound),
+        *(() if alone else overlaps(usage, _other_runs(tx, usage))),
+    )
+    return [str(fault) for fault in faults]
+
+
+def _beyond(tx: Transaction, usage: Usage, agreement: Agreement) -> tuple[Fault, ...]:
+    """Compare with the site as it is, and as it was under each version since the job was admitted."""
+    gpus = sum(usage.gpus.values())
+    site = agreement.site(usage.site)
+    faults = beyond(site, usage.nodes, gpus) if site else ()
+    if faults and usage.agreement_version < agreement.version:
+        earlier = [read(record.text).site(usage.site) for record in tx.agreements.since(usage.agreement_version)]
+        return () if any(one and not beyond(one, usage.nodes, gpus) for one in earlier) else faults
+    return faults
+
+
+def _other_runs(tx: Transaction, usage: Usage) -> Iterator[Usage]:
+    """Return what is booked of the job's other attempts at the same site."""
+    for other in tx.attempts.of(usage.job):
+        if other.number != usage.attempt and other.site == usage.site and other.entry is not None:
+            record = booked(tx.ledger.entries(other.entry, 1)[0])
+            if record is not None:
+                yield record.usage
+
+
+def _unlike(usage: Usage, agreement: Agreement, site: SiteId, job: Job) -> list[str]:
     home = agreement.site(site)
     expected = {
         "alliance": agreement.id,
@@ -58,14 +106,23 @@ def _faults(
         "project": job.project,
         "sector": job.sector,
         "purpose": job.purpose,
+        "requested_gpus": job.resources.gpus,
+        "requested_time_limit": job.resources.time_limit,
     }
-    for field, value in expected.items():
-        if getattr(usage, field) != value:
-            faults.append(f"body.{field}: is {getattr(usage, field)!r}, and the hub has {value!r}")
-    key = enrolled(tx, site).key
-    if key is None or item.keyid != key or not _signed(item, key, verify):
-        faults.append(f"the record is not signed with the key of {site}")
-    return faults
+    return [
+        f"body.{field}: is {getattr(usage, field)!r}, and the hub has {value!r}"
+        for field, value in expected.items()
+        if getattr(usage, field) != value
+    ]
+
+
+def _dispute(tx: Transaction, attempt: Attempt, words: str) -> None:
+    """Note on an attempt that is over why its record is not booked."""
+    reason = f"{DISPUTED}: {words}"[:_LONGEST_REASON]
+    ended = frozenset({AttemptState.ENDED})
+    tx.attempts.change(
+        AttemptChange(job=attempt.job, number=attempt.number, state=AttemptState.ENDED, allowed=ended, reason=reason)
+    )
 
 
 def _signed(item: UsageItem, key: str, verify: Verifier) -> bool:

@@ -13,6 +13,7 @@ from foedus.core.base.units import Seconds
 from foedus.core.ledger.entry import Entry, Kind, matching
 from foedus.core.ledger.site_keys import SiteKeys
 from foedus.flow.access import Caller
+from foedus.flow.evacuate import requeue_all
 from foedus.flow.ports import Transaction
 from foedus.wire.agents import CodeReply, EnrolReply, EnrolRequest, RevocationReply
 
@@ -64,6 +65,7 @@ def revoke(
     site: SiteId,
     statement: JsonObject | None,
     *,
+    requeue: bool = False,
     verify: Verifier,
     now: Instant,
 ) -> RevocationReply:
@@ -72,6 +74,8 @@ def revoke(
     Without a statement of the site's partner only the hub refuses the key that the site has now, and the same key can
     be enrolled again. With one the ledger says so, and the key that it names, the present one or an earlier one, is
     refused for good. Usage that was signed with it and is not booked yet is refused too: the agent signs it anew.
+
+    `requeue` gives the site's jobs to others at once: see `requeue_all`.
     """
     if agreement.site(site) is None:
         raise _no_site(site)
@@ -81,10 +85,12 @@ def revoke(
         said, entry = _booked(tx, agreement, site, statement, verify=verify, now=now)
         if said.key == present:
             tx.sites.revoke(site)
-        return RevocationReply(site=site, key=said.key, entry=entry.seq)
+        requeued = requeue_all(tx, site, caller, now) if requeue else 0
+        return RevocationReply(site=site, key=said.key, entry=entry.seq, requeued=requeued)
     if present is None or not tx.sites.revoke(site):
         raise NotFound(f"site {site} has no key", remedy="see `foedus sites`")
-    return RevocationReply(site=site, key=present, entry=None)
+    requeued = requeue_all(tx, site, caller, now) if requeue else 0
+    return RevocationReply(site=site, key=present, entry=None, requeued=requeued)
 
 
 def _booked(

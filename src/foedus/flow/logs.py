@@ -4,7 +4,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from foedus.core.base.errors import BadInput, Fault
+from foedus.core.base.errors import BadInput, Fault, TooLarge
 from foedus.core.base.ids import JobId, SiteId
 from foedus.core.jobs.state import ENDED, LIVE_ATTEMPT
 from foedus.flow.access import Caller, visible_job
@@ -42,8 +42,12 @@ def read_log(
     return LogStretch(attempt=wanted, data=data, next=reached, over=over, truncated=cut)
 
 
-def append_log(tx: Transaction, site: SiteId, piece: LogPiece) -> int:
-    """Keep a stretch from a job's own site; return how far the stream has come."""
+def append_log(tx: Transaction, site: SiteId, piece: LogPiece, most: int) -> int:
+    """Keep a stretch from a job's own site; return how far the stream has come.
+
+    Of one stream at most `most` bytes are kept: the stretch that reaches the end is cut and says so, and what begins
+    beyond it is `TooLarge`.
+    """
     attempt = tx.attempts.get(piece.job, piece.attempt)
     if attempt is None or attempt.site != site:
         fault = f"attempt {piece.attempt} of job {piece.job} was not given to {site}"
@@ -52,5 +56,10 @@ def append_log(tx: Transaction, site: SiteId, piece: LogPiece) -> int:
         data = base64.b64decode(piece.data, validate=True)
     except binascii.Error as error:
         raise BadInput(Fault(path="pieces.data", fault=f"is not base64 ({error})", remedy="encode it")) from error
+    if piece.offset >= most and data:
+        words = f"the hub keeps {most} bytes of the {piece.stream} of job {piece.job}, and no more"
+        raise TooLarge(words, remedy="lower the site's `log_cap_mib`")
+    room = most - piece.offset
+    cut = piece.truncated or len(data) > room
     tx.ring(job_topic(piece.job))
-    return tx.logs.append(piece.job, piece.attempt, piece.stream, piece.offset, data, truncated=piece.truncated)
+    return tx.logs.append(piece.job, piece.attempt, piece.stream, piece.offset, data[:room], truncated=cut)

@@ -29,7 +29,7 @@ def hello(tx: Transaction, site: SiteId, now: Instant) -> HelloReply:
     tx.sites.saw(site, now)
     tx.ring(orders_topic(site))
     attempts = tx.attempts.at(site, LIVE_ATTEMPT)
-    orders = _start_orders(tx, [_given(tx, attempt) for attempt in attempts])
+    orders = _start_orders(tx, [given(tx, attempt) for attempt in attempts])
     board = [
         BoardItem(
             job=attempt.job,
@@ -43,7 +43,7 @@ def hello(tx: Transaction, site: SiteId, now: Instant) -> HelloReply:
     return HelloReply(epoch=epoch, now=now, board=board)
 
 
-def _given(tx: Transaction, attempt: Attempt) -> Attempt:
+def given(tx: Transaction, attempt: Attempt) -> Attempt:
     """Return the attempt that the site was given: the first of those that it made of it by queueing the job again."""
     if attempt.number == 1:
         return attempt

@@ -1,10 +1,11 @@
 """Place: bind waiting jobs to sites that say they can start them now."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from foedus.core.agreement.model import Agreement
-from foedus.core.base.ids import JobId, SiteId
+from foedus.core.base.ids import JobId, ProjectId, SiteId
 from foedus.core.base.instant import Instant, after, seconds_between
 from foedus.core.base.units import Seconds
 from foedus.core.jobs.job import Attempt, Job, StopReason, Story, StoryKind
@@ -26,6 +27,9 @@ class PlaceRules:
     """How many waiting jobs are loaded at once."""
     windows: int = 10
     """Most windows that one pass looks through while there is room left somewhere."""
+    share: int = 500
+    """How many jobs of one project may find no room before the rest of it is passed over until the next pass: so the
+    queue of one project, however long, does not keep the others' jobs from being looked at."""
     fresh: Seconds
     """How long a site's word about its capacity counts."""
     patience: Seconds
@@ -41,14 +45,16 @@ def place(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant
     placing = Placing(sites=sites_now(tx, agreement, rules, now), patience=rules.patience, now=now)
     bound = 0
     last: tuple[int, int] | None = None
+    stuck: Counter[ProjectId] = Counter()
     for _ in range(rules.windows):
-        jobs = tx.jobs.pending(rules.window, last)
+        jobs = tx.jobs.pending(rules.window, last, without=[one for one in stuck if stuck[one] >= rules.share])
         resting = _resting(tx, jobs, rules, now)
         started = True
         for job in jobs:
             bind = placing.offer(_waiting(job, agreement, resting.get(job.id, frozenset())))
             started = bind is not None and _bind(tx, job, bind, now)
             bound += started
+            stuck[job.project] += not started
         if len(jobs) < rules.window or placing.full:
             break
         last = _after(jobs[-1], started=started)
@@ -102,7 +108,9 @@ def considered_data(considered: Iterable[Considered]) -> list[dict[str, str | bo
 def _site_now(record: SiteRecord, held: Sequence[Held], rules: PlaceRules, now: Instant) -> SiteNow:
     return SiteNow(
         capacity=record.capacity if _is_fresh(record, rules, now) else None,
-        reachable=record.seen is not None and seconds_between(record.seen, now) <= rules.fresh,
+        reachable=record.key is not None
+        and record.seen is not None
+        and seconds_between(record.seen, now) <= rules.fresh,
         draining=record.draining,
         held=tuple(held),
     )

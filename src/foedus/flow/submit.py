@@ -1,6 +1,6 @@
 """Submit: scripts become jobs, admitted or refused, in one transaction with the key that makes a repeat harmless."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from foedus.core.agreement.admit import Admitted, Reason, Refused
@@ -41,8 +41,18 @@ class _Taken:
     array: Array | None
 
 
+Line = Callable[[Sequence[tuple[ProjectId, int]], Callable[[ProjectId], int]], None]
+"""Lets so many new jobs of projects join those that wait, or raises `TooMany`; it may ask how many wait already."""
+
+
 def submit(
-    tx: Transaction, caller: Caller, submissions: Sequence[Submission], rules: Rules, now: Instant
+    tx: Transaction,
+    caller: Caller,
+    submissions: Sequence[Submission],
+    rules: Rules,
+    now: Instant,
+    *,
+    line: Line | None = None,
 ) -> list[SubmittedView]:
     """Take all submissions, or none: faults of any of them are raised together as `BadInput`.
 
@@ -51,6 +61,8 @@ def submit(
     """
     caller.needs(Scope.SUBMIT)
     asked = _read_all(tx, caller, submissions)
+    if line is not None:
+        line([(one.project.id, _tasks(one.spec)) for one in asked], tx.jobs.waiting)
     digests = tx.jobs.put_specs([one.spec for one in asked])
     first = tx.jobs.numbers(len(asked))
     admission = Admission(tx, rules, now)
@@ -66,6 +78,10 @@ def submit(
             _hold(tx, one, now)
     tx.ring(BROKER)
     return _views(tx, taken)
+
+
+def _tasks(spec: JobSpec) -> int:
+    return len(spec.array.indices) if spec.array else 1
 
 
 def _read_all(tx: Transaction, caller: Caller, submissions: Sequence[Submission]) -> list[_Asked]:

@@ -137,6 +137,8 @@ def _returned(data: _Data, _agreement: Agreement, _language: str) -> str:
     policies = _texts(data, "policy")
     whose = f"; local policy: {', '.join(policies)}" if policies else ""
     again = "; it will not take this job later either" if data.get("final") else ""
+    if data.get("by"):
+        return f"Taken back from {data['site']} by {data['by']} (attempt {data['attempt']}): {data.get('reason', '')}"
     return f"Given back by {data['site']} (attempt {data['attempt']}): {data.get('reason', '')}{whose}{again}"
 
 

@@ -46,7 +46,7 @@ _FETCHED_S = 600
 _QUEUED_S = _DAY_S
 _OVERTIME_S = 3600
 _BOOKED_S = 3600
-_LATELY_S = 30 * _DAY_S
+_MOST_UNBOOKED = 1000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -239,8 +239,8 @@ class HubDoctor:
         ]
         yield from _some(queued, f"in {site}'s own queue for over a day", "`foedus why JOB`; cancel what cannot run")
         yield from _some(self._overtime(tx, site, now), f"at {site} past the time limit", f"see `squeue` at {site}")
-        unbooked = tx.attempts.unbooked(site, after(now, -_LATELY_S), after(now, -_BOOKED_S))
-        remedy = f"see `refused` and the outbox in `foedus agent status` at {site}"
+        unbooked = tx.attempts.unbooked(after(now, -_BOOKED_S), _MOST_UNBOOKED, site)
+        remedy = f"see `foedus ledger gaps`, and `refused` and the outbox in `foedus agent status` at {site}"
         yield from _some(unbooked, f"over at {site}, without a usage record", remedy)
 
     def _overtime(self, tx: Transaction, site: SiteId, now: Instant) -> list[Attempt]:

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from foedus.core.base.errors import Broken, FoedusError
+from foedus.core.base.errors import Broken, FoedusError, TooMany
 from foedus.wire.errors import ErrorView, unfit, view_of
 
 STATUS: dict[str, HTTPStatus] = {
@@ -20,6 +20,7 @@ STATUS: dict[str, HTTPStatus] = {
     "idempotency-key-reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "stale": HTTPStatus.CONFLICT,
     "too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "too-many": HTTPStatus.TOO_MANY_REQUESTS,
     "site-trouble": HTTPStatus.BAD_GATEWAY,
     "scheduler-refused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "unreachable": HTTPStatus.SERVICE_UNAVAILABLE,
@@ -44,7 +45,7 @@ def answer(error: FoedusError, request: Request) -> JSONResponse:
     """Make the response for an error."""
     headers = {"WWW-Authenticate": "Bearer"} if error.code == "not-authenticated" else {}
     if error.retryable:
-        headers["Retry-After"] = "1"
+        headers["Retry-After"] = str(error.after_s if isinstance(error, TooMany) else 1)
     body = view_of(error, getattr(request.state, "request_id", ""))
     status = STATUS.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
     return JSONResponse(body.model_dump(mode="json"), status_code=status, headers=headers)
@@ -74,7 +75,7 @@ async def _framework(request: Request, error: Exception) -> JSONResponse:
     """Errors of the framework itself, such as an unknown path."""
     if not isinstance(error, HTTPException):
         raise error
-    codes = {404: "not-found", 401: "not-authenticated", 403: "not-allowed", 413: "too-large"}
+    codes = {404: "not-found", 401: "not-authenticated", 403: "not-allowed", 413: "too-large", 429: "too-many"}
     body = ErrorView(
         code=codes.get(error.status_code, "bad-input"),
         message=str(error.detail),

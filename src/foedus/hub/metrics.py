@@ -20,8 +20,10 @@ from foedus.core.base.ids import SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.jobs.state import ENDED, JobState
 from foedus.core.ledger.chain import Head
-from foedus.flow.ports import SealRecord, SiteRecord, Stage
+from foedus.flow.books import seal_list
+from foedus.flow.ports import SiteRecord, Stage
 from foedus.hub.wiring import Hub
+from foedus.wire.ledger import SealState
 
 REGISTRY = CollectorRegistry()
 REQUESTS = Counter(
@@ -52,6 +54,12 @@ WAITS = {
 }
 BROKER_PASS = Histogram(
     "foedus_broker_pass_duration_seconds", "Time of one pass of the broker, of this process.", registry=REGISTRY
+)
+REFUSED_REPORTS = Counter(
+    "foedus_reports_refused",
+    "Statuses and usage records of the site that this process did not take.",
+    ["site", "what"],
+    registry=REGISTRY,
 )
 BROKER_FAILURES = Counter(
     "foedus_broker_pass_failures", "Passes of the broker that failed in this process.", registry=REGISTRY
@@ -97,7 +105,8 @@ class _State(Collector):
             counts = tx.jobs.counts()
             oldest = tx.jobs.pending(1)
             records = {record.site: record for record in tx.sites.all()}
-            head, seals = tx.ledger.head(), tx.ledger.seals()
+            head, seals = tx.ledger.head(), seal_list(tx).seals
+            unbooked = tx.attempts.count_unbooked()
             agreement = self._hub.agreement(tx) if tx.agreements.version() is not None else None
         sites = [site.id for site in agreement.sites] if agreement else []
         yield _jobs(sites, counts)
@@ -108,6 +117,12 @@ class _State(Collector):
         )
         yield from _sites({site: records.get(site) for site in sites})
         yield from _books(head, seals)
+        yield _by(
+            "foedus_attempts_unbooked",
+            "Attempts that ended at the site and are not in the ledger.",
+            "site",
+            {site: unbooked.get(site, 0) for site in sites},
+        )
         if agreement:
             yield from _agreement(agreement)
 
@@ -165,7 +180,7 @@ def _free_gpus(record: SiteRecord) -> float | None:
     return None if lane is None else float(sum(group.count * group.gpus for group in lane.free))
 
 
-def _books(head: Head | None, seals: Sequence[SealRecord]) -> Iterator[GaugeMetricFamily]:
+def _books(head: Head | None, seals: Sequence[SealState]) -> Iterator[GaugeMetricFamily]:
     yield _one("foedus_ledger_entries", "Entries of the ledger.", head.seq if head else 0)
     if head:
         yield _one("foedus_ledger_head_timestamp_seconds", "When the newest entry was booked.", _seconds(head.at))
@@ -173,7 +188,13 @@ def _books(head: Head | None, seals: Sequence[SealRecord]) -> Iterator[GaugeMetr
         "foedus_ledger_sealed_entries",
         "Entries of the ledger that the site has countersigned.",
         "site",
-        {seal.site: seal.head.seq for seal in seals},
+        {seal.site: seal.seq for seal in seals},
+    )
+    yield _by(
+        "foedus_ledger_seal_contradicts",
+        "1 if the site was shown another ledger than this one, 0 if not.",
+        "site",
+        {seal.site: float(not seal.agrees) for seal in seals},
     )
 
 

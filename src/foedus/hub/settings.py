@@ -57,6 +57,15 @@ class HubSettings(BaseSettings):
     most_starts: int = Field(default=200, ge=1)
     """Most start orders in one answer to an agent."""
 
+    most_waiting: int = Field(default=250_000, ge=1)
+    """Most jobs of one project that wait at a time; a submission beyond is put off."""
+
+    requests_per_s: int = Field(default=300, ge=1)
+    """Requests a second that one person may make of this process in the long run; ten seconds' worth at once."""
+
+    largest_log_mib: int = Field(default=256, ge=1)
+    """Most output of one stream of one attempt that is kept, in MiB, whatever its site sends."""
+
     largest_body: int = Field(default=64 * 1024 * 1024, ge=1024)
     """Largest request body, in bytes."""
 

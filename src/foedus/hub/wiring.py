@@ -17,6 +17,7 @@ from foedus.flow.balance import Folded, catch_up
 from foedus.flow.place import PlaceRules
 from foedus.flow.ports import PieceStore, Store, Transaction
 from foedus.hub.settings import HubSettings
+from foedus.hub.shares import Queue, Rate
 from foedus.keys import ed25519
 from foedus.policy.cedar import CedarPolicy
 from foedus.process.clock import SystemClock
@@ -40,6 +41,8 @@ class Hub:
     pieces: PieceStore
     signer: Signer
     verify: Verifier
+    rate: Rate
+    queue: Queue
     clock: Clock = field(default_factory=SystemClock)
     _rules: tuple[int, Rules] | None = None
     _balance: Folded = field(default_factory=Folded)
@@ -113,4 +116,6 @@ def build(settings: HubSettings) -> Hub:
         pieces=PieceFiles(settings.state / "pieces"),
         signer=ed25519.load(settings.state / KEY_FILE),
         verify=ed25519.verify,
+        rate=Rate(settings.requests_per_s),
+        queue=Queue(settings.most_waiting),
     )

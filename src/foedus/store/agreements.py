@@ -1,6 +1,6 @@
 """Versions of the agreement."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,7 +11,7 @@ from foedus.core.base.errors import Conflict
 from foedus.core.base.ids import Digest, PartnerId
 from foedus.flow.ports import AgreementRecord
 from foedus.store.codec import json_text, object_from
-from foedus.store.session import Session
+from foedus.store.session import AnyRow, Session
 from foedus.store.tables import agreements
 
 
@@ -28,15 +28,12 @@ class SqlAgreements:
     def current(self) -> AgreementRecord | None:
         """Load the newest version."""
         row = self._session.first(select(agreements).order_by(agreements.c.version.desc()).limit(1))
-        if row is None:
-            return None
-        return AgreementRecord(
-            version=row.version,
-            digest=Digest(row.digest),
-            text=row.text,
-            envelopes=cast("Mapping[PartnerId, JsonObject]", object_from(row.envelopes)),
-            entry=row.entry,
-        )
+        return None if row is None else _record(row)
+
+    def since(self, version: int) -> Sequence[AgreementRecord]:
+        """Load that version and all after it, oldest first."""
+        later = select(agreements).where(agreements.c.version >= version).order_by(agreements.c.version)
+        return [_record(row) for row in self._session.rows(later)]
 
     def add(self, record: AgreementRecord) -> None:
         """Store a newer version."""
@@ -54,3 +51,13 @@ class SqlAgreements:
                 f"version {newest or record.version} of the agreement is in force already",
                 remedy="raise the version in the file and have it signed again",
             )
+
+
+def _record(row: AnyRow) -> AgreementRecord:
+    return AgreementRecord(
+        version=row.version,
+        digest=Digest(row.digest),
+        text=row.text,
+        envelopes=cast("Mapping[PartnerId, JsonObject]", object_from(row.envelopes)),
+        entry=row.entry,
+    )

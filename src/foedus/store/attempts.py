@@ -14,7 +14,7 @@ from foedus.core.jobs.state import LIVE_ATTEMPT, AttemptState, Outcome
 from foedus.flow.ports import AttemptChange, Recent
 from foedus.store.codec import resources_from
 from foedus.store.session import AnyRow, Session, Ts, Values, along, chunks
-from foedus.store.tables import BY_TO_STOP, ENTERED, TO_STOP, jobs
+from foedus.store.tables import BY_TO_STOP, BY_UNBOOKED, ENTERED, TO_STOP, UNBOOKED, jobs
 from foedus.store.tables import attempts as table
 
 _OLDEST_FIRST: Final = (table.c.bound, table.c.job, table.c.number)
@@ -132,15 +132,28 @@ class SqlAttempts:
             may = _in(_WAITING) & table.c.stop.is_(None)
         return self._session.changes(update(table).where(*_key(job, number), may).values(stop=why.value)) == 1
 
-    def unbooked(self, site: SiteId, since: Instant, before: Instant) -> Sequence[Attempt]:
-        """Load attempts that ended and are not booked, oldest first."""
-        over = (table.c.site == site, table.c.state == AttemptState.ENDED.value, table.c.bound > since)
-        return self._attempts(*over, table.c.ended < before, table.c.entry.is_(None))
-
     def booked(self, job: JobId, number: int, entry: int) -> bool:
         """Note the ledger entry of an attempt, once."""
         unbooked = update(table).where(*_key(job, number), table.c.entry.is_(None))
         return self._session.changes(unbooked.values(entry=entry)) == 1
+
+    def unbooked(self, before: Instant, limit: int, site: SiteId | None = None) -> Sequence[Attempt]:
+        """Load attempts that ended before an instant and that no entry books, those that ended first first."""
+        missing = select(table).where(UNBOOKED, table.c.ended < before).order_by(table.c.ended, table.c.job)
+        if site is not None:
+            missing = missing.where(table.c.site == site)
+        rows = self._session.rows(along(missing, table, BY_UNBOOKED).limit(limit))
+        return [_attempt(row) for row in rows]
+
+    def count_unbooked(self) -> Mapping[SiteId, int]:
+        """Count the attempts that ended and have no ledger entry, by site."""
+        missing = select(table.c.site, func.count()).where(UNBOOKED).group_by(table.c.site)
+        return {SiteId(site): count for site, count in self._session.rows(along(missing, table, BY_UNBOOKED))}
+
+    def ended(self) -> Mapping[SiteId, int]:
+        """Count the attempts that ended, by site."""
+        over = select(table.c.site, func.count()).where(_in(frozenset({AttemptState.ENDED}))).group_by(table.c.site)
+        return {SiteId(site): count for site, count in self._session.rows(over)}
 
     def outputs(self, job: JobId, number: int) -> Digest | None:
         """Return the manifest of its outputs."""

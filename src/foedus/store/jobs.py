@@ -1,6 +1,6 @@
 """Jobs and arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -109,12 +109,22 @@ class SqlJobs:
         """List jobs, newest first."""
         return job_pages.page(self._session, which, before, limit)
 
-    def pending(self, limit: int, after: tuple[int, int] | None = None) -> Sequence[Job]:
+    def pending(
+        self, limit: int, after: tuple[int, int] | None = None, *, without: Collection[ProjectId] = ()
+    ) -> Sequence[Job]:
         """Load jobs to be placed, oldest first."""
         placeable = select(job_table).where(PLACEABLE).order_by(*_OLDEST_FIRST).limit(limit)
         if after is not None:
             placeable = placeable.where(tuple_(*_OLDEST_FIRST) > tuple_(*after))
+        if without:
+            placeable = placeable.where(job_table.c.project.not_in(sorted(without)))
         return self._jobs(along(placeable, job_table, BY_PLACEABLE))
+
+    def waiting(self, project: ProjectId) -> int:
+        """Count a project's jobs that have not been given to a site."""
+        nowhere = (job_table.c.site.is_(None), job_table.c.state == JobState.PENDING.value)
+        counted = select(func.count()).where(UNFINISHED, *nowhere, job_table.c.project == project)
+        return int(self._session.scalar(along(counted.select_from(job_table), job_table, BY_UNFINISHED)))
 
     def live(self, site: SiteId) -> Sequence[Job]:
         """Load the jobs at a site, oldest first."""

@@ -17,7 +17,7 @@ from foedus.core.ledger.chain import Head, append, head_of
 from foedus.core.ledger.entry import Entry, Kind, entry_from_json
 from foedus.flow.ports import SealRecord
 from foedus.store.session import AnyRow, Session
-from foedus.store.tables import ABOUT_KEYS, BOOKS_USAGE, ledger, ledger_head, seals
+from foedus.store.tables import ABOUT_KEYS, BOOKS_USAGE, ledger, ledger_head, seals, sites
 
 _PAGE: Final = 500
 """Entries that `stream` holds at a time."""
@@ -107,7 +107,9 @@ class SqlLedger:
 
     def seals(self) -> Sequence[SealRecord]:
         """Load the newest countersignature of each site, by site."""
-        newest = select(seals.c.site, func.max(seals.c.seq).label("seq")).group_by(seals.c.site).subquery()
+        # site by site, each a step in the table's own order: there is a seal of each site for nearly each entry
+        last = select(func.max(seals.c.seq)).where(seals.c.site == sites.c.site).scalar_subquery()
+        newest = select(sites.c.site, last.label("seq")).subquery()
         found = select(seals).join(newest, (seals.c.site == newest.c.site) & (seals.c.seq == newest.c.seq))
         return [_seal(row) for row in self._session.rows(found.order_by(seals.c.site))]
 

@@ -64,6 +64,7 @@ HELD: Final = text(f"state = '{JobState.PENDING}' AND held")
 UNFINISHED: Final = text(f"state IN ({words({*AT_SITE, JobState.PENDING})})")
 A_TASK: Final = text("task >= 0")
 TO_STOP: Final = text(f"stop IS NOT NULL AND state IN ({words(LIVE_ATTEMPT)})")
+UNBOOKED: Final = text(f"state = '{AttemptState.ENDED}' AND entry IS NULL")
 BOOKS_USAGE: Final = text(f"kind = '{Kind.USAGE}'")
 ABOUT_KEYS: Final = text(f"kind IN ({words(KEY_KINDS)})")
 
@@ -72,6 +73,7 @@ BY_HELD: Final = "ix_jobs_held"
 BY_UNFINISHED: Final = "ix_jobs_unfinished"
 BY_TALLY: Final = "ix_jobs_tally"
 BY_TO_STOP: Final = "ix_attempts_to_stop"
+BY_UNBOOKED: Final = "ix_attempts_unbooked"
 
 # --- jobs -------------------------------------------------------------------------------------------------------------
 
@@ -210,6 +212,7 @@ ENTERED: Final = {AttemptState.BOUND: "bound", AttemptState.STARTING: "handed", 
 for _state, _column in ENTERED.items():
     _where = text(f"state = '{_state}'")
     Index(f"ix_attempts_{_column}", attempts.c[_column], sqlite_where=_where, postgresql_where=_where)
+Index(BY_UNBOOKED, attempts.c.ended, attempts.c.site, sqlite_where=UNBOOKED, postgresql_where=UNBOOKED)
 
 logs: Final = Table(
     "logs",

@@ -59,6 +59,9 @@ class RevocationRequest(Message):
     statement: WireObject | None = None
     """A DSSE envelope of type ``application/vnd.foedus.site-key-revoked+json``, made by the site's partner: it is
     booked, and the key that it names never returns."""
+    requeue: bool = False
+    """Give the site's open jobs to other sites at once. What still runs of them there is to end; until the site has
+    joined again nobody can tell it, so that such a job may run at two sites for a while. Only the newer one counts."""
 
 
 class RevocationReply(Message):
@@ -68,6 +71,8 @@ class RevocationReply(Message):
     key: str
     entry: int | None
     """The ledger entry that records it; `None` without a statement."""
+    requeued: int = 0
+    """How many jobs were taken back from the site."""
 
 
 class HelloRequest(Message):
@@ -231,3 +236,5 @@ class HeadReply(Message):
 
     head: SignedHead
     entries: list[WireObject]
+    seals: list[SealView] = []
+    """The newest seal of each site, for the others to compare with what they are shown."""

@@ -1,6 +1,8 @@
 """The books, on the wire."""
 
-from foedus.core.base.ids import AllianceId, Digest, PartnerId, SiteId
+from enum import StrEnum
+
+from foedus.core.base.ids import AllianceId, Digest, JobId, PartnerId, SiteId
 from foedus.wire.message import Message, Position, WireObject
 from foedus.wire.times import Time
 
@@ -26,6 +28,66 @@ class SealView(Message):
     """The head's own time: it is part of what is signed."""
     keyid: str
     sig: str
+    hub_sig: str = ""
+    """The hub's own signature under the same head: it proves that the hub showed what its ledger no longer holds."""
+
+
+class SealState(Message):
+    """How far a site has sealed the ledger."""
+
+    site: SiteId
+    seq: int
+    hash: Digest
+    at: Time
+    """When that entry was booked."""
+    agrees: bool
+    """Whether the ledger holds that very entry. If not, the site was shown another history than it tells now."""
+
+
+class SealList(Message):
+    """The newest seal of each site."""
+
+    head: int
+    """Number of the ledger's newest entry."""
+    seals: list[SealState]
+
+
+class GapKind(StrEnum):
+    """What is missing of an attempt."""
+
+    UNBOOKED = "unbooked"
+    """It ended, and its usage record is not in the ledger: withheld, or disputed."""
+    OVERDUE = "overdue"
+    """The site says that it runs, long beyond its time limit."""
+
+
+class GapView(Message):
+    """One attempt that its site has not accounted for."""
+
+    job: JobId
+    attempt: int
+    site: SiteId
+    kind: GapKind
+    since: Time
+    """When it ended, or should have."""
+    text: str
+    """What the hub and the site said of it last."""
+
+
+class GapCount(Message):
+    """How many attempts of a site ended, and how many of those are booked."""
+
+    site: SiteId
+    ended: int
+    booked: int
+    overdue: int
+
+
+class GapList(Message):
+    """What the sites ran and have not accounted for: the oldest first, at most 1000, and all of them counted."""
+
+    sites: list[GapCount]
+    gaps: list[GapView]
 
 
 class EntryPage(Message):

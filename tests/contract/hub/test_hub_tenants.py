@@ -34,6 +34,8 @@ TABLE = [
     ("GET", "/balance", None, OPEN),
     ("GET", "/ledger/head", None, OPEN),
     ("GET", "/ledger/entries", None, OPEN),
+    ("GET", "/ledger/seals", None, OPEN),
+    ("GET", "/ledger/gaps", None, OPEN),
     ("GET", "/ledger/export", None, OPEN),
     ("GET", "/whoami", None, OPEN),
     ("GET", "/users", None, (200, *OFFICE)),

@@ -229,7 +229,7 @@ def a_ledger() -> Books:
         books.use(a_usage(job=str(number), elapsed=60 * number))
     books.seal("baku")
     books.seal("jerusalem")
-    home = {"site": "jerusalem", "site_partner": "israel", "gpus": {"a100": 8, "": 1}}
+    home = {"site": "jerusalem", "site_partner": "israel", "nodes": 2, "gpus": {"a100": 8, "": 1}}
     for number in range(1, 6):
         outcome = Outcome.PREEMPTED if number % 2 else Outcome.REQUEUED
         books.use(a_usage(job=f"20_{number}", outcome=outcome, **home))

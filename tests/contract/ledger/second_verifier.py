@@ -248,6 +248,14 @@ BODIES = {
 }
 
 
+def has_room(site, body):
+    pools = [(pool["nodes"], pool.get("gpus_per_node", 0)) for pool in site["pools"]]
+    gpus, most = sum(body["gpus"].values()), sum(nodes * each for nodes, each in pools)
+    return body["nodes"] <= sum(nodes for nodes, _ in pools) and (
+        gpus <= min(most, body["nodes"] * max(each for _, each in pools))
+    )
+
+
 class Ledger:
     def __init__(self, trusted):
         self.trusted = trusted
@@ -323,6 +331,8 @@ class Ledger:
         sites = {site["id"]: site["partner"] for site in under["sites"]}
         need(sites.get(body["site"]) == body["site_partner"], "site_partner")
         need(body["user_partner"] in [partner["id"] for partner in under["partners"]], "user_partner")
+        since = [site for version in self.versions[body["agreement_version"] - 1 :] for site in version["sites"]]
+        need(any(has_room(site, body) for site in since if site["id"] == body["site"]), "more than the site has")
         self.by_site(body["site"], by, entry["at"])
         attempt = (body["job"], body["attempt"])
         need(self.attempts.get(attempt) == body.get("corrects"), "an attempt")

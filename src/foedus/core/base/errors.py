@@ -11,6 +11,7 @@
     │   ├── KeyReused       an idempotency key that came with another body before
     │   └── Stale           a report, sequence or epoch that is behind what the hub has
     ├── TooLarge            over a stated cap
+    ├── TooMany             over one's share for the moment; later it may be taken
     ├── SiteTrouble         the site's cluster failed or did not answer; nothing is known, look before trying again
     ├── SchedulerRefused    the site's scheduler said no, in its own words
     ├── Unreachable         no connection, or no answer in time
@@ -101,6 +102,18 @@ class TooLarge(FoedusError):
     """This is larger than the hub accepts."""
 
     code = "too-large"
+
+
+class TooMany(FoedusError):
+    """This is more than your share for the moment. Nothing happened: send it again a little later."""
+
+    code = "too-many"
+    retryable = True
+
+    def __init__(self, message: str = "", *, remedy: str = "", after_s: int = 1) -> None:
+        super().__init__(message, remedy=remedy)
+        self.after_s = after_s
+        """Seconds after which trying again makes sense."""
 
 
 class SiteTrouble(FoedusError):

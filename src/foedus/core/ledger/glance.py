@@ -64,7 +64,9 @@ def glance(line: bytes, check: Verifier) -> Glanced | None:
     if not check(signer, pae(_TYPE, line[start:end]), a2b_base64(found["sig"])):
         return None
     alliance, version, site, site_partner, user_partner = found.group(*_WHOSE)
-    whose = Whose(AllianceId(alliance), int(version), SiteId(site), PartnerId(site_partner), PartnerId(user_partner))
+    share = int(found["nodes"]), int(found["gpus"] or 0)
+    partners = PartnerId(site_partner), PartnerId(user_partner)
+    whose = Whose(AllianceId(alliance), int(version), SiteId(site), *partners, *share)
     seq, prev, job, number = found.group("seq", "prev", "job", "attempt")
     return Glanced(int(seq), Digest(prev), Digest(digest), instant(at), f"{job}/{number}", whose, signer)
 
@@ -104,7 +106,7 @@ BODY: Final[dict[str, str]] = {
     "job": _text(JOB_ID, "job"),
     "memory": _COUNT,
     "native_id": _text(NATIVE),
-    "nodes": _FROM_ONE,
+    "nodes": f"(?P<nodes>{_FROM_ONE})",
     "outcome": _one_of(Outcome),
     "project": _text(NAME),
     "purpose": f"(?:null|{_one_of(Purpose)})",

@@ -41,13 +41,15 @@ TRAILER_START: Final = b'{"alliance":'
 
 
 class Whose(NamedTuple):
-    """Whose usage record it is, under which version of the agreement."""
+    """Whose usage record it is, under which version of the agreement, and how large a share of the site it had."""
 
     alliance: AllianceId
     version: int
     site: SiteId
     site_partner: PartnerId
     user_partner: PartnerId
+    nodes: int
+    gpus: int
 
 
 class UsageFacts(NamedTuple):
@@ -188,7 +190,15 @@ def _body(kind: Kind, body: JsonObject, at: Instant) -> tuple[UsageFacts | None,
             return None, body_faults(kind, body)
     except BadInput as error:
         return None, error.faults
-    whose = Whose(usage.alliance, usage.agreement_version, usage.site, usage.site_partner, usage.user_partner)
+    whose = Whose(
+        usage.alliance,
+        usage.agreement_version,
+        usage.site,
+        usage.site_partner,
+        usage.user_partner,
+        usage.nodes,
+        sum(usage.gpus.values()),
+    )
     return UsageFacts(whose, usage.job, usage.attempt, corrects), implausible(usage, at)
 
 

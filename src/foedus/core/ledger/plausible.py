@@ -1,5 +1,8 @@
 """Whether a usage record can be true at all. A site may still be wrong or lie; what is checked here it cannot."""
 
+from collections.abc import Iterable
+
+from foedus.core.agreement.model import Site
 from foedus.core.base.errors import Fault
 from foedus.core.base.instant import CLOCK_SLACK_S, Instant, iso, seconds_between
 from foedus.core.ledger.usage import Usage
@@ -11,6 +14,38 @@ ROUNDING_S = 1
 def implausible(usage: Usage, booked_at: Instant) -> tuple[Fault, ...]:
     """Say everything that cannot be true of a record that was booked at `booked_at`."""
     return (*_times(usage, booked_at), *_figures(usage))
+
+
+def beyond(site: Site, nodes: int, gpus: int) -> tuple[Fault, ...]:
+    """Say what of an attempt's share is more than the site has, by one version of the agreement."""
+    faults: list[Fault] = []
+    most = sum(pool.nodes for pool in site.pools)
+    if nodes > most:
+        faults.append(_fault("nodes", f"is {nodes}, and {site.id} has {most}"))
+    each = max((pool.gpus_per_node for pool in site.pools), default=0)
+    if gpus > min(nodes * each, site.gpus):
+        faults.append(_fault("gpus", f"are {gpus} on {nodes} nodes, and a node of {site.id} has at most {each}"))
+    return tuple(faults)
+
+
+def too_early(usage: Usage, given_at: Instant) -> tuple[Fault, ...]:
+    """Say so if an attempt began before the hub gave it to the site: then it claims time that has not passed."""
+    if usage.started is None or seconds_between(usage.started, given_at) <= CLOCK_SLACK_S:
+        return ()
+    return (_fault("started", f"{iso(usage.started)} is before the site was given the attempt at {iso(given_at)}"),)
+
+
+def overlaps(usage: Usage, others: Iterable[Usage]) -> tuple[Fault, ...]:
+    """Say with which other runs of the same native job a run overlaps: it is queued again only once it has ended."""
+    return tuple(
+        _fault("started", f"attempt {other.attempt} of the same native job ran from {iso(began)} to {iso(other.ended)}")
+        for other in others
+        if (began := other.started) is not None
+        and usage.started is not None
+        and (other.native_id, other.attempt != usage.attempt) == (usage.native_id, True)
+        and seconds_between(usage.started, other.ended) > ROUNDING_S
+        and seconds_between(began, usage.ended) > ROUNDING_S
+    )
 
 
 def _times(usage: Usage, booked_at: Instant) -> list[Fault]:

@@ -27,7 +27,7 @@ class SiteKeys:
         keys = cls(standing={}, revoked={})
         for entry in entries:
             if entry.kind in KEY_KINDS:
-                keys._learn(entry)
+                keys.learn(entry)
         return keys
 
     def vouch_fault(self, site: SiteId, key: str) -> str | None:
@@ -37,7 +37,8 @@ class SiteKeys:
         owner = self.standing.get(key, site)
         return None if owner == site else f"is already the key of site {owner}"
 
-    def _learn(self, entry: Entry) -> None:
+    def learn(self, entry: Entry) -> None:
+        """Take in one of the `KEY_KINDS`."""
         key = str(entry.body["key"])
         if entry.kind is Kind.SITE_KEY:
             self.standing[key] = SiteId(str(entry.body["site"]))

@@ -17,6 +17,7 @@ from foedus.core.base.ids import PartnerId, SiteId
 from foedus.core.base.instant import Instant, exact_instant, iso
 from foedus.core.ledger.entry import Kind
 from foedus.core.ledger.lines import EntrySeen, Whose
+from foedus.core.ledger.plausible import beyond
 
 
 class Trust:
@@ -75,9 +76,18 @@ class Trust:
             faults.append(f"{whose.site} is no site of the agreement")
         elif site.partner != whose.site_partner:
             faults.append(f"site {whose.site} is {site.partner}'s, not {whose.site_partner}'s")
+        else:
+            faults += self._beyond(whose)
         if agreement.partner(whose.user_partner) is None:
             faults.append(f"{whose.user_partner} is no partner of the agreement")
         return faults + self._site_signed(whose.site, signers, at)
+
+    def _beyond(self, whose: Whose) -> list[str]:
+        """Say what is more than the site has: neither when the job was admitted nor at any time since."""
+        since = [self._versions[version] for version in self._versions if version >= whose.version]
+        sites = [site for agreement in since if (site := agreement.site(whose.site)) is not None]
+        found = [beyond(site, whose.nodes, whose.gpus) for site in sites]
+        return [] if () in found else [f"{fault.path} {fault.fault}" for fault in found[-1]]
 
     def seal_faults(self, site: SiteId, signers: Sequence[str], at: Instant) -> list[str]:
         """Say what is wrong with the two signatures of a seal."""

@@ -105,12 +105,23 @@ class Attempts(Protocol):
         """Ask for the end of a live attempt; a cancel overrides a recall, never the reverse."""
         ...
 
-    def unbooked(self, site: SiteId, since: Instant, before: Instant) -> Sequence[Attempt]:
-        """Return attempts of a site, bound after `since`, that ended before `before` and that no entry books."""
-        ...
-
     def booked(self, job: JobId, number: int, entry: int) -> bool:
         """Note the ledger entry of an attempt, once."""
+        ...
+
+    def unbooked(self, before: Instant, limit: int, site: SiteId | None = None) -> Sequence[Attempt]:
+        """Return attempts (of one site, or of all) that ended before an instant and that no entry books.
+
+        At most `limit`, those that ended first before the others.
+        """
+        ...
+
+    def count_unbooked(self) -> Mapping[SiteId, int]:
+        """Count the attempts that ended and have no ledger entry, by site; sites without any are left out."""
+        ...
+
+    def ended(self) -> Mapping[SiteId, int]:
+        """Count the attempts that ended, by site."""
         ...
 
     def outputs(self, job: JobId, number: int) -> Digest | None:

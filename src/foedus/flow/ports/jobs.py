@@ -1,6 +1,6 @@
 """Jobs, arrays, specs, dependencies and stories."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -98,11 +98,17 @@ class Jobs(Protocol):
         """Newest first by (number, task); `before` is the (number, task or -1) of the last one on the page before."""
         ...
 
-    def pending(self, limit: int, after: tuple[int, int] | None = None) -> Sequence[Job]:
+    def pending(
+        self, limit: int, after: tuple[int, int] | None = None, *, without: Collection[ProjectId] = ()
+    ) -> Sequence[Job]:
         """Return jobs to be placed (pending, not held), oldest first by (number, task).
 
-        `after` is the (number, task or -1) that they follow.
+        `after` is the (number, task or -1) that they follow; projects in `without` are passed over.
         """
+        ...
+
+    def waiting(self, project: ProjectId) -> int:
+        """Count a project's jobs that have not been given to a site, held ones too."""
         ...
 
     def live(self, site: SiteId) -> Sequence[Job]:

@@ -86,6 +86,10 @@ class Agreements(Protocol):
         """Return the newest version."""
         ...
 
+    def since(self, version: int) -> Sequence[AgreementRecord]:
+        """Return that version and all after it, oldest first."""
+        ...
+
     def add(self, record: AgreementRecord) -> None:
         """Store a newer version; one that exists already is a `Conflict`."""
         ...

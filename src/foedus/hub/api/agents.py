@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -17,7 +18,7 @@ from foedus.core.base.ids import ProjectId, SiteId
 from foedus.flow import enrol
 from foedus.flow.agreement import agreement_view
 from foedus.flow.book import book
-from foedus.flow.books import countersign, head, since
+from foedus.flow.books import Countersigned, countersign, head, since
 from foedus.flow.files import put_piece
 from foedus.flow.logs import append_log
 from foedus.flow.orders import awaited, enrolled, hello, starts, stops
@@ -25,6 +26,7 @@ from foedus.flow.ports import BROKER, SiteRecord, Transaction, orders_topic
 from foedus.flow.report import report
 from foedus.hub.api.asking import REFUSALS, Asking, Key, ThisHub, ThisWaker, once
 from foedus.hub.api.files import BYTES, TAKES_BYTES, Piece
+from foedus.hub.metrics import REFUSED_REPORTS
 from foedus.hub.wiring import Hub, Result
 from foedus.keys.http import EPOCH, SEQUENCE, verify_request
 from foedus.wire.agents import (
@@ -49,8 +51,10 @@ from foedus.wire.files import MissingReply, MissingRequest
 from foedus.wire.message import Position
 
 router = APIRouter(tags=["agents"], responses=REFUSALS)
+_LOG = structlog.get_logger("foedus.agents")
 _LOOK_AGAIN_S = 5.0
 _COUNT = re.compile(r"[0-9]{1,16}")
+_MEBIBYTE = 1024 * 1024
 _UNORDERED = frozenset({"pieces", "heads", "agreement"})
 """Series whose requests may arrive in any order, and twice: they change nothing that a repeat would change again."""
 
@@ -90,7 +94,16 @@ def revoke_agent(
         caller,
         key,
         asked=(f"POST /agents/{site}/revocation", asked),
-        act=lambda tx: enrol.revoke(tx, caller, hub.agreement(tx), site, asked.statement, verify=hub.verify, now=now),
+        act=lambda tx: enrol.revoke(
+            tx,
+            caller,
+            hub.agreement(tx),
+            site,
+            asked.statement,
+            requeue=asked.requeue,
+            verify=hub.verify,
+            now=now,
+        ),
         status=200,
     )
 
@@ -199,18 +212,31 @@ def agent_report(hub: ThisHub, agent: Agent, request: ReportRequest) -> ReportRe
         agreement = hub.agreement(tx)
         usages = [book(tx, agreement, agent.site, item, verify=hub.verify, now=now) for item in request.usages]
         for seal in request.seals:
-            countersign(tx, agent.site, seal, hub.verify)
+            found = countersign(tx, agent.site, seal, hub_key=hub.signer.key, verify=hub.verify)
+            if found is Countersigned.CONTRADICTS:
+                _LOG.critical("a site was shown another ledger", site=agent.site, seq=seal.seq, hash=seal.hash)
         if request.capacity is not None and (request.capacity, request.draining) != (before.capacity, before.draining):
             tx.ring(BROKER)
         return ReportReply(statuses=statuses, usages=usages)
 
-    return hub.write(take)
+    reply = hub.write(take)
+    for what, items in (("status", reply.statuses), ("usage", reply.usages)):
+        for item in items:
+            if not item.accepted:
+                REFUSED_REPORTS.labels(agent.site, what).inc()
+                _LOG.warning("refused", site=agent.site, what=what, job=item.job, attempt=item.attempt, why=item.text)
+    return reply
 
 
 @router.post("/agents/{site}/logs")
 def agent_logs(hub: ThisHub, agent: Agent, request: LogsRequest) -> LogsReply:
     """Keep output of the site's jobs; say how far each stream has come."""
-    return hub.write(lambda tx: LogsReply(offsets=[append_log(tx, agent.site, piece) for piece in request.pieces]))
+    most = hub.settings.largest_log_mib * _MEBIBYTE
+
+    def keep(tx: Transaction) -> LogsReply:
+        return LogsReply(offsets=[append_log(tx, agent.site, piece, most) for piece in request.pieces])
+
+    return hub.write(keep)
 
 
 @router.get("/agents/{site}/agreement")

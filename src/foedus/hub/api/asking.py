@@ -48,6 +48,7 @@ def _caller(hub: ThisHub, credentials: Annotated[HTTPAuthorizationCredentials | 
     with hub.store.read() as tx:
         agreement = hub.agreement(tx)
         caller, token = authenticate(tx, credentials.credentials, agreement, now)
+    hub.rate.take(caller.user.id)
     if touched(token, now):
         with contextlib.suppress(Busy):  # the next request notes it
             hub.write(lambda tx: tx.people.touch(token.id, now))

@@ -7,9 +7,10 @@ from starlette.responses import Response, StreamingResponse
 
 from foedus.core.base.canon import LARGEST
 from foedus.flow.balance import balance_view
-from foedus.flow.books import entry_json, head, ledger_file
+from foedus.flow.books import entry_json, head, ledger_file, seal_list
+from foedus.flow.gaps import gap_list
 from foedus.hub.api.asking import REFUSALS, Asking, ThisHub
-from foedus.wire.ledger import BalanceView, EntryPage, SignedHead
+from foedus.wire.ledger import BalanceView, EntryPage, GapList, SealList, SignedHead
 
 router = APIRouter(tags=["books"], responses=REFUSALS)
 _LINES: dict[int | str, dict[str, object]] = {200: {"content": {"application/jsonl": {"schema": {"type": "string"}}}}}
@@ -36,6 +37,20 @@ def ledger_entries(
     last = found[-1].seq if found else start
     more = newest is not None and last < newest.seq and bool(found)
     return EntryPage(entries=[entry_json(entry) for entry in found], next=last + 1 if more else None)
+
+
+@router.get("/ledger/seals")
+def ledger_seals(hub: ThisHub, caller: Asking) -> SealList:  # noqa: ARG001 - the books are open to the alliance
+    """Return how far each site has sealed the ledger, and whether it is this one that it sealed."""
+    with hub.store.read() as tx:
+        return seal_list(tx)
+
+
+@router.get("/ledger/gaps")
+def ledger_gaps(hub: ThisHub, caller: Asking) -> GapList:  # noqa: ARG001 - the books are open to the alliance
+    """Return what the sites ran and have not accounted for."""
+    with hub.store.read() as tx:
+        return gap_list(tx, hub.agreement(tx), hub.clock.now())
 
 
 @router.get("/ledger/export", response_class=Response, responses=_LINES)

@@ -44,7 +44,7 @@ def submit_jobs(hub: ThisHub, caller: Asking, request: SubmitRequest, key: Key) 
         caller,
         key,
         asked=("POST /jobs", request),
-        act=lambda tx: SubmitReply(jobs=submit(tx, caller, request.jobs, hub.rules(tx), now)),
+        act=lambda tx: SubmitReply(jobs=submit(tx, caller, request.jobs, hub.rules(tx), now, line=hub.queue.admit)),
         status=201,
     )
 
