@@ -201,7 +201,7 @@ class Alliance:
 
     def report(self, site: str, job: str, attempt: int, state: AttemptState, **facts) -> ReportItem:
         item = StatusItem(job=job, attempt=attempt, state=state, **facts)
-        return self.do(lambda tx: report(tx, site, item, 1, self.now))
+        return self.do(lambda tx: report(tx, site, [item], 1, self.now)[0])
 
     def starting(self, site: str, job: str, attempt: int = 1) -> ReportItem:
         return self.report(site, job, attempt, AttemptState.STARTING, native_id=f"n{job}")

@@ -117,7 +117,7 @@ def test_a_cancel_that_crosses_the_jobs_way_back_is_not_lost(alliance: Alliance)
     class CrossingJobs(Crossing):
         def ask_cancel(self, job, at):
             item = StatusItem(job=job, attempt=1, state=AttemptState.RETURNED)
-            report(self._tx, "jerusalem", item, 1, at)
+            report(self._tx, "jerusalem", [item], 1, at)
             return self._tx.jobs.ask_cancel(job, at)
 
         def __getattr__(self, name):

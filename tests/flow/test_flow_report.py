@@ -1,10 +1,12 @@
 import pytest
 from alliance import GRANTED, HOUR, RULES, Alliance, script
 
+from foedus.core.base.ids import JobId
 from foedus.core.jobs.job import Attempt, StopReason
 from foedus.core.jobs.state import AttemptState, JobState, Outcome
 from foedus.flow.orders import hello, starts
-from foedus.wire.agents import BoardItem, ReportItem, StopOrder
+from foedus.flow.report import report
+from foedus.wire.agents import BoardItem, ReportItem, StatusItem, StopOrder
 
 DIGEST = "ab" * 32
 
@@ -144,6 +146,24 @@ def test_what_cannot_be(bound: Alliance):
         answer = bound.ended("jerusalem", "1", outcome=Outcome.PREEMPTED, requeued_as=wrong)
         assert answer == refused("the attempt after 1 is 2")
     assert bound.states("1") == [JobState.BOUND]
+
+
+def test_what_one_report_says_of_one_job_is_taken_in_order(bound: Alliance):
+    said = [
+        StatusItem(job=JobId("1"), attempt=1, state=AttemptState.ENDED, outcome=Outcome.PREEMPTED, requeued_as=2),
+        StatusItem(job=JobId("9"), attempt=1, state=AttemptState.RUNNING),
+        StatusItem(job=JobId("1"), attempt=2, state=AttemptState.RUNNING),
+        StatusItem(job=JobId("1"), attempt=2, state=AttemptState.ENDED, outcome=Outcome.COMPLETED),
+    ]
+    answers = bound.do(lambda tx: report(tx, "jerusalem", said, 1, bound.now))
+    assert [(one.job, one.attempt, one.accepted) for one in answers] == [
+        ("1", 1, True),
+        ("9", 1, False),
+        ("1", 2, True),
+        ("1", 2, True),
+    ]
+    assert bound.states("1") == [JobState.COMPLETED]
+    assert bound.kinds("1")[-3:] == ["requeued", "running", "ended"]
 
 
 def test_refused_here_and_placed_there_and_refused_by_all(alliance: Alliance):

@@ -4,7 +4,7 @@ Agents run as root, as a site would have them do, and switch to the local accoun
 ``alice`` and ``avi`` at jerusalem and its ``guest`` at baku, and the other way round.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,8 +23,19 @@ PROJECTS = {
 QUICK = {"look_s": 0.5, "idle_look_s": 1, "report_s": 1, "log_tail_s": 0.3, "settle_s": 3}
 
 
-def site(bed: SlurmBed, name: str, work: Path, policy: str | None = None, *, guests: bool = True) -> TrialSite:
-    """Describe one cluster of the bed as a site; without `guests` it takes its own partner's jobs alone."""
+def site(
+    bed: SlurmBed,
+    name: str,
+    work: Path,
+    policy: str | None = None,
+    *,
+    guests: bool = True,
+    settings: Mapping[str, object] | None = None,
+) -> TrialSite:
+    """Describe one cluster of the bed as a site; without `guests` it takes its own partner's jobs alone.
+
+    Its agent looks often, unless it has other `settings`.
+    """
     cluster = bed.clusters[name]
     people = cluster.people
     own = {
@@ -34,13 +45,13 @@ def site(bed: SlurmBed, name: str, work: Path, policy: str | None = None, *, gue
     accounts = [{"partner": PARTNER[name], "user": user, "account": account} for user, account in own.items()]
     accounts.append({"account": people["guest"]})
     driver = {name: value for name, value in cluster.settings.items() if guests or name != "guest"}
-    settings = {**QUICK, "lowest_uid": 500, "work": str(work)}
+    given = {**(QUICK if settings is None else settings), "lowest_uid": 500, "work": str(work)}
     return TrialSite(
         id=name,
         partner=PARTNER[name],
         driver={"kind": "slurm", **driver},
         accounts=accounts,
-        settings=settings,
+        settings=given,
         policy=policy,
     )
 
@@ -54,6 +65,8 @@ def alliance_on(
     hub_settings: dict[str, str] | None = None,
     policies: Mapping[str, str] | None = None,
     guests: bool = True,
+    settings: Mapping[str, object] | None = None,
+    sites: Sequence[str] = tuple(PARTNER),
 ) -> Iterator[Alliance]:
     """Bring the alliance up in a folder of that name beside the clusters: every local account may pass through it."""
     folder = bed.folder / name
@@ -61,8 +74,11 @@ def alliance_on(
     bed.clear("jerusalem")
     bed.clear("baku")
     rules = policies or {}
-    sites = [site(bed, one, folder / f"{one}-work", rules.get(one), guests=guests) for one in PARTNER]
-    alliance = Alliance(folder, sites, database=database, hub_settings={"pass_s": "0.2", **(hub_settings or {})})
+    described = [
+        site(bed, one, folder / f"{one}-work", rules.get(one), guests=guests, settings=settings) for one in sites
+    ]
+    often = {"pass_s": "0.2"} if settings is None else {}
+    alliance = Alliance(folder, described, database=database, hub_settings={**often, **(hub_settings or {})})
     try:
         alliance.found()
         alliance.start_hub()

@@ -64,20 +64,24 @@ class Cluster:
 class SlurmBed:
     """A running bed. Build one with `SlurmBed.up` or find one with `SlurmBed.attach`."""
 
-    def __init__(self, folder: Path, tag: str, ports: dict[str, int]) -> None:
+    def __init__(self, folder: Path, tag: str, ports: dict[str, int], *, federated: bool = False) -> None:
         self.folder = folder
         self.tag = tag
         self.ports = ports
         self.processes: dict[str, tuple[int, float]] = {}
         self.made_accounts: list[str] = []
+        self.federated = federated
         self._saving = threading.Lock()
         self.clusters = {shape.name: self._cluster(shape) for shape in SHAPES}
 
     # --- life ---------------------------------------------------------------------------------------------------
 
     @classmethod
-    def up(cls, folder: Path | None = None) -> "SlurmBed":
-        """Build a bed in `folder` (a fresh one below the temporary folder by default) and wait until it is idle."""
+    def up(cls, folder: Path | None = None, *, federated: bool = False) -> "SlurmBed":
+        """Build a bed in `folder` (a fresh one below the temporary folder by default) and wait until it is idle.
+
+        Where it is `federated`, the two are one federation of Slurm's own: they share jerusalem's slurmdbd.
+        """
         check_machine()
         folder = folder.resolve() if folder else Path(tempfile.mkdtemp(prefix="foedus-bed-"))
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +93,8 @@ class SlurmBed:
             names += [f"{shape.name}-slurmctld", f"{shape.name}-slurmdbd"]
             names += [f"{shape.letter}{number}" for number in range(1, config.NODES + 1)]
         ports = dict(zip(names, config.free_ports(len(names)), strict=True))
-        bed = cls(folder, tag=f"{os.getpid() % 0x10000:04x}{ports['mariadb'] % 0x100:02x}", ports=ports)
+        tag = f"{os.getpid() % 0x10000:04x}{ports['mariadb'] % 0x100:02x}"
+        bed = cls(folder, tag=tag, ports=ports, federated=federated)
         try:
             bed._build()
         except BaseException:
@@ -101,7 +106,7 @@ class SlurmBed:
     def attach(cls, folder: Path) -> "SlurmBed":
         """Use a bed that another process built."""
         state = json.loads((folder / "bed.json").read_text())
-        bed = cls(folder.resolve(), tag=state["tag"], ports=state["ports"])
+        bed = cls(folder.resolve(), tag=state["tag"], ports=state["ports"], federated=state["federated"])
         bed.processes = {name: (pid, born) for name, (pid, born) in state["processes"].items()}
         bed.made_accounts = state["accounts"]
         return bed
@@ -268,7 +273,7 @@ class SlurmBed:
             nodes=tuple(f"{shape.letter}{number}" for number in range(1, config.NODES + 1)),
             people={person: f"f{shape.letter}{self.tag}_{person}" for person in shape.people},
             ports={name.removeprefix(f"{shape.name}-"): port for name, port in self.ports.items()},
-            enforced=shape.enforced,
+            enforced=shape.enforced and not self.federated,
         )
 
     def _build(self) -> None:
@@ -281,8 +286,11 @@ class SlurmBed:
             parts = (build.start_database, build.start_munge, build.make_accounts)
             for built in [pool.submit(part, self) for part in parts]:
                 built.result()
-            for built in [pool.submit(build.build_cluster, self, shape) for shape in SHAPES]:
-                built.result()
+            if self.federated:
+                build.federate(self)
+            else:
+                for built in [pool.submit(build.build_cluster, self, shape) for shape in SHAPES]:
+                    built.result()
         self.save()
 
     def start_slurmd(self, cluster: str, node: str) -> None:
@@ -312,6 +320,7 @@ class SlurmBed:
             "ports": self.ports,
             "processes": dict(self.processes),
             "accounts": self.made_accounts,
+            "federated": self.federated,
         }
         with self._saving:
             fresh = self.folder / "bed.json.new"

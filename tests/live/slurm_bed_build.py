@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import slurm_bed_config as config
@@ -79,18 +80,34 @@ def make_accounts(bed: "SlurmBed") -> None:
         bed.save()
 
 
-def build_cluster(bed: "SlurmBed", shape: Shape) -> None:
+def federate(bed: "SlurmBed") -> None:
+    """Build both clusters on the first one's slurmdbd, and make them one federation."""
+    first = SHAPES[0].name
+    for shape in SHAPES:
+        build_cluster(bed, replace(shape, enforced=False), books=first)
+    names = ",".join(bed.clusters)
+    bed.run(first, "sacctmgr", "-i", "add", "federation", "pact", f"clusters={names}")
+    shown = ("scontrol", "show", "federation")
+    for name in bed.clusters:
+        wait_until(f"{name} in the federation", lambda name=name: "Sibling:" in bed.run(name, *shown))
+
+
+def build_cluster(bed: "SlurmBed", shape: Shape, *, books: str | None = None) -> None:
+    """Build one cluster, on its own slurmdbd or on that of another one, `books`."""
     cluster, home = bed.clusters[shape.name], bed.folder / shape.name
     for part in ("state", "attempts"):
         (home / part).mkdir(parents=True)
     ports = dict(cluster.ports)
+    if books is not None:
+        ports["slurmdbd"] = bed.clusters[books].ports["slurmdbd"]
     cluster.conf.write_text(config.slurm_conf(bed.folder, shape, ports))
     (home / "gres.conf").write_text(config.gres_conf(bed.folder, shape))
     (home / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
-    dbd = home / "slurmdbd.conf"
-    dbd.write_text(config.slurmdbd_conf(bed.folder, shape, ports["slurmdbd"], ports["mariadb"]))
-    dbd.chmod(0o600)
-    bed.start_slurmdbd(shape.name)
+    if f"{books or shape.name}-slurmdbd" not in bed.processes:
+        dbd = home / "slurmdbd.conf"
+        dbd.write_text(config.slurmdbd_conf(bed.folder, shape, ports["slurmdbd"], ports["mariadb"]))
+        dbd.chmod(0o600)
+        bed.start_slurmdbd(shape.name)
     bed.run(shape.name, "sacctmgr", "-i", "add", "cluster", shape.name)
     if shape.enforced:
         add_associations(bed, cluster)

@@ -19,10 +19,10 @@ from foedus.agent.statuses import statuses
 from foedus.core.agreement.model import Agreement
 from foedus.core.base.dsse import Signer
 from foedus.core.base.errors import FoedusError, NotAuthenticated, Stale, Unreachable
-from foedus.core.base.ids import AllianceId, SiteId
+from foedus.core.base.ids import AllianceId, JobId, SiteId
 from foedus.core.base.instant import Clock
 from foedus.drivers.base import SiteDriver
-from foedus.store.journal import Journal, Key
+from foedus.store.journal import Change, Journal, Key
 from foedus.store.journal_rows import Flags, Row
 from foedus.wire.agents import StartOrder, UsageItem
 from foedus.wire.ledger import SignedHead
@@ -89,16 +89,32 @@ class Context:
         self.signals.reports.set()
         return row
 
+    def change_all(self, changes: Sequence[Change], doing: str) -> list[Row | None]:
+        """Change attempts durably and at once; if that fails, one by one, so that none holds up the others."""
+        try:
+            rows = self.journal.change_all(changes, self.clock.now(), statuses)
+        except Exception as error:  # noqa: BLE001  # each is tried alone, and what is wrong with one is told then
+            self.log.debug("failed with several jobs at once", doing=doing, error=str(error))
+            rows = [self._change_apart(change, doing) for change in changes]
+        self.signals.reports.set()
+        return rows
+
+    def _change_apart(self, change: Change, doing: str) -> Row | None:
+        with self.apart(change.key[0], doing):
+            (row,) = self.journal.change_all([change], self.clock.now(), statuses)
+            return row
+        return None
+
     @contextmanager
-    def busy(self, key: Key) -> Generator[None]:
-        """Mark an attempt as being handed over by this very process, so that nobody takes it for doubtful."""
+    def busy(self, keys: Sequence[Key]) -> Generator[None]:
+        """Mark attempts as being handed over by this very process, so that nobody takes them for doubtful."""
         with self._lock:
-            self._busy.add(key)
+            self._busy.update(keys)
         try:
             yield
         finally:
             with self._lock:
-                self._busy.discard(key)
+                self._busy.difference_update(keys)
 
     def is_busy(self, key: Key) -> bool:
         """Say whether this process is handing it over."""
@@ -106,7 +122,7 @@ class Context:
             return key in self._busy
 
     @contextmanager
-    def apart(self, row: Row, doing: str) -> Generator[None]:
+    def apart(self, job: JobId, doing: str) -> Generator[None]:
         """Keep what goes wrong with one attempt from holding up all that come after it.
 
         What concerns every attempt alike is raised: a hub that does not answer, or that refuses this agent.
@@ -116,11 +132,9 @@ class Context:
         except (Unreachable, Stale, NotAuthenticated):
             raise
         except FoedusError as error:
-            self.log.warning(
-                "failed with one job, and is tried again", doing=doing, job=row.order.job, error=str(error)
-            )
+            self.log.warning("failed with one job, and is tried again", doing=doing, job=job, error=str(error))
         except Exception:
-            self.log.exception("a bug that one job brings out; it is tried again", doing=doing, job=row.order.job)
+            self.log.exception("a bug that one job brings out; it is tried again", doing=doing, job=job)
 
     def account(self, order: StartOrder) -> Account | NoAccount:
         """Find the local account of an order in the site's account map, as it is now."""

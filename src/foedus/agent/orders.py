@@ -61,7 +61,6 @@ class Dispatcher:
         for row in fresh:
             if row.key in added:
                 context.log.info("ordered", job=row.order.job, attempt=row.order.attempt, project=row.order.project)
-                context.change(row.key, _same)
             else:
                 self._repeat(row)
         stopped = [stop for stop in reply.stops if self._stop(stop)]

@@ -33,7 +33,7 @@ class OutputSender:
             return _IDLE_S
         for row in self.context.journal.open_rows():
             if row.step is Step.ENDED and not row.sent and not reconcile.owes_records(row):
-                with self.context.apart(row, "the sending of outputs"):
+                with self.context.apart(row.order.job, "the sending of outputs"):
                     self._send(row)
         return _IDLE_S
 

@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from foedus.agent.context import Context
+from foedus.agent.pace import rest
 from foedus.agent.reconcile import returned
 from foedus.agent.statuses import board
 from foedus.core.base.errors import FoedusError
 from foedus.core.base.ids import JobId
 from foedus.core.base.instant import Instant, after, passed, seconds_between
-from foedus.core.placement.capacity import Capacity
+from foedus.core.placement.capacity import TURNOVER_S, Capacity
 from foedus.store.journal import Key
 from foedus.store.journal_rows import Outbox, Row, Step
 from foedus.wire.agents import ReportReply, ReportRequest, StatusItem, UsageItem
@@ -18,6 +19,8 @@ from foedus.wire.ledger import SealView
 
 _MOST = 500
 _IDLE_S = 1.0
+_GATHER_S = 0.1
+"""Least time between two reports: what happens within it is told together."""
 _NEVER = Instant(0)
 PENDING_SEAL = "seal"
 """Note that holds the countersignature which the hub has not acknowledged."""
@@ -31,6 +34,10 @@ class Reporter:
     _full: Instant = field(default=_NEVER)
     """When everything was reported last."""
     _measured: Instant = field(default=_NEVER)
+    _took: float = 0.0
+    """How many seconds that took."""
+    _told: Instant = field(default=_NEVER)
+    """When the last report was sent."""
     _outdated: bool = True
     """Something has changed since what is free was measured."""
     _drained: bool | None = None
@@ -42,6 +49,9 @@ class Reporter:
         if not context.talking:
             return _IDLE_S
         now = context.clock.now()
+        early = seconds_between(now, after(self._told, _GATHER_S))
+        if 0 < early <= _GATHER_S:
+            return early
         epoch = context.journal.note("epoch") or ""
         full = epoch != self._epoch or passed(self._full, context.settings.board_s, now)
         outbox = context.journal.due(_MOST, _MOST)
@@ -52,6 +62,7 @@ class Reporter:
         if not (full or changed or capacity is not None):
             return self._until_next(now)
         draining = context.flags.draining
+        self._told = now
         reply = context.hub.report(
             ReportRequest(
                 at=now,
@@ -75,7 +86,7 @@ class Reporter:
     def _until_next(self, now: Instant) -> float:
         """Return the seconds until what is free is to be measured again: soon after a change, else at leisure."""
         settings = self.context.settings
-        least = settings.capacity_s if self._outdated else settings.report_s
+        least = rest(self._took, settings.capacity_s) if self._outdated else settings.report_s
         return 0.0 if passed(self._measured, least, now) else seconds_between(now, after(self._measured, least))
 
     def _capacity(self, now: Instant) -> Capacity | None:
@@ -85,10 +96,13 @@ class Reporter:
             return None
         self._measured, self._outdated = now, False
         try:
-            return context.driver.capacity()
+            ended = context.journal.closed_since(after(now, -TURNOVER_S))
+            return replace(context.driver.capacity(), turnover=ended)
         except FoedusError as error:
             context.log.warning("the cluster does not say what is free", error=str(error))
             return None
+        finally:
+            self._took = max(0.0, seconds_between(now, context.clock.now()))
 
     def _heard(self, outbox: Outbox, reply: ReportReply) -> None:
         context = self.context

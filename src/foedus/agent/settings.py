@@ -37,7 +37,10 @@ class AgentSettings(BaseSettings):
     allow_root: bool = False
     """Whether the account map may name root: for trials in a container only."""
     look_s: float = Field(default=2, gt=0, le=60)
-    """Seconds between two looks at the cluster while any attempt lives."""
+    """Most seconds between two looks at the cluster while any attempt lives. Young attempts are looked at sooner, but
+    never so often that looks take more than a twentieth of the time."""
+    starts_at_once: int = Field(default=4, ge=1, le=64)
+    """How many attempts are handed to the cluster at the same time."""
     idle_look_s: float = Field(default=30, gt=0, le=600)
     """Seconds between two looks while none does."""
     poll_s: float = Field(default=20, ge=0, le=60)
@@ -47,7 +50,7 @@ class AgentSettings(BaseSettings):
     report_s: float = Field(default=5, gt=0, le=60)
     """Seconds between two reports of the site's capacity, while nothing else is to be reported."""
     capacity_s: float = Field(default=1, ge=0, le=60)
-    """Least seconds between two reports of the site's capacity, however much changes."""
+    """Most seconds until the site's capacity is reported after a change; sooner where the cluster answers quickly."""
     board_s: float = Field(default=300, ge=1)
     """Seconds between two reports of everything that the site has."""
     settle_s: float = Field(default=15, ge=0)

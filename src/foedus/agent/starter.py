@@ -1,6 +1,7 @@
 """Hands orders to the cluster: the checks, the folder, the bundle, and then the one step that must not happen twice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,14 +23,18 @@ from foedus.core.base.errors import (
     TooLarge,
     Unreachable,
 )
+from foedus.core.base.instant import Instant
 from foedus.drivers.base import Launch
 from foedus.policy.cedar import CedarPolicy
 from foedus.policy.local import read_local
+from foedus.store.journal import Change
 from foedus.store.journal_rows import Row, Step
 
 _MEBIBYTE = 1024 * 1024
 _RETRY_S = 5.0
 _IDLE_S = 30.0
+_TOGETHER = 32
+"""How many attempts share the two waits for the disk of a hand-over."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,39 +85,52 @@ class Starter:
         """Hand over what may be handed over."""
         context = self.context
         later = _IDLE_S
-        for row in context.journal.open_rows():
+        intended = [row for row in context.journal.open_rows() if row.step is Step.INTENDED]
+        for first in range(0, len(intended), _TOGETHER):
             if context.stopping.is_set() or context.flags.severed:
                 return later
-            if row.step is not Step.INTENDED:
-                continue
-            if context.flags.draining:
-                context.change(row.key, lambda row: _give_back(row, _DRAINING))
-                continue
-            wait = _RETRY_S
-            with context.apart(row, "a start"):
-                wait = self._start(row)
-            later = min(later, wait)
+            later = min(later, self._start(intended[first : first + _TOGETHER]))
         return later
 
-    def _start(self, row: Row) -> float:
+    def _start(self, rows: Sequence[Row]) -> float:
+        """Prepare attempts and hand them over; returns when to try again those that could not be prepared."""
         context = self.context
+        later = _IDLE_S
+        ready: list[tuple[Row, Account]] = []
+        returns: list[Change] = []
+        for row in rows:
+            prepared: Account | Refusal | None = None
+            with context.apart(row.order.job, "a start"):
+                prepared = _DRAINING if context.flags.draining else self._tried(row)
+            match prepared:
+                case None:
+                    later = _RETRY_S
+                case Refusal():
+                    returns.append(self._return(row, prepared))
+                case Account():
+                    ready.append((row, prepared))
+        context.change_all(returns, "a return")
+        if ready:
+            with context.busy([row.key for row, _ in ready]):
+                self._hand_over(ready)
+        return later
+
+    def _tried(self, row: Row) -> Account | Refusal | None:
+        """Prepare one attempt; `None` if that has to wait for the hub."""
         try:
-            prepared = self._prepared(row)
+            return self._prepared(row)
         except Unreachable as error:
-            context.log.warning("cannot be prepared yet", job=row.order.job, error=str(error))
-            return _RETRY_S
+            self.context.log.warning("cannot be prepared yet", job=row.order.job, error=str(error))
+            return None
         except SiteTrouble as error:
-            prepared = Refusal(reason=error.message, final=False)
-        if isinstance(prepared, Refusal):
-            refusal = prepared
-            context.log.info(
-                "given back", job=row.order.job, attempt=row.order.attempt, reason=refusal.reason, final=refusal.final
-            )
-            context.change(row.key, lambda row: _give_back(row, refusal))
-            return _IDLE_S
-        with context.busy(row.key):
-            self._hand_over(row, prepared)
-        return _IDLE_S
+            return Refusal(reason=error.message, final=False)
+
+    def _return(self, row: Row, refusal: Refusal) -> Change:
+        order = row.order
+        self.context.log.info(
+            "given back", job=order.job, attempt=order.attempt, reason=refusal.reason, final=refusal.final
+        )
+        return Change(key=row.key, decide=lambda row: _give_back(row, refusal))
 
     def _prepared(self, row: Row) -> Account | Refusal:
         """Check the order and prepare its folder; safe to repeat."""
@@ -153,35 +171,57 @@ class Starter:
         unpack_bundle(order.bundle, cache, folder, account, caps)
         cache.trim(settings.piece_cache_mib * _MEBIBYTE)
 
-    def _hand_over(self, row: Row, account: Account) -> None:
-        context, order = self.context, row.order
-        folder = context.place(order)
+    def _hand_over(self, ready: Sequence[tuple[Row, Account]]) -> None:
+        """Write down that they are being handed over; only then do it, and write down what came of it."""
+        context = self.context
         now = context.clock.now()
-        row = context.change(row.key, lambda row: handing(row, account.name, str(folder), now)) or row
-        if row.step is not Step.HANDING or context.flags.severed:
+        accounts = {row.key: account for row, account in ready}
+        rows = context.change_all([self._handing(row, account, now) for row, account in ready], "a hand-over")
+        going = [row for row in rows if row is not None and row.step is Step.HANDING]
+        if context.flags.severed:
             return
+        changes = self._at_once(lambda row: self._handed(row, accounts[row.key]), going)
+        context.change_all([change for change in changes if change is not None], "a hand-over")
+        context.signals.looks.set()
+
+    def _at_once(self, hand: Callable[[Row], Change | None], rows: Sequence[Row]) -> list[Change | None]:
+        width = min(self.context.settings.starts_at_once, len(rows))
+        if width <= 1:
+            return [hand(row) for row in rows]
+        with ThreadPoolExecutor(width, thread_name_prefix="start") as pool:
+            return list(pool.map(hand, rows))
+
+    def _handing(self, row: Row, account: Account, now: Instant) -> Change:
+        folder = str(self.context.place(row.order))
+        return Change(key=row.key, decide=lambda row: handing(row, account.name, folder, now))
+
+    def _handed(self, row: Row, account: Account) -> Change | None:
+        """Hand one attempt over; `None` if it is in doubt."""
+        with self.context.apart(row.order.job, "a hand-over"):
+            return self._given(row, account)
+        return None
+
+    def _given(self, row: Row, account: Account) -> Change | None:
+        context, order = self.context, row.order
         launch = Launch(
             marker=marker(context.alliance, row),
             spec=order.spec,
             task=order.task,
             account=account.name,
             guest=order.guest,
-            folder=folder,
+            folder=context.place(order),
         )
         try:
             native_id = context.driver.start(launch)
         except SchedulerRefused as error:
             refusal = refusals.by_scheduler(error.message)
             context.log.info("the scheduler refused", job=order.job, attempt=order.attempt, reason=refusal.reason)
-            context.change(row.key, lambda row: _give_back(row, refusal))
-            return
+            return Change(key=row.key, decide=lambda row: _give_back(row, refusal))
         except SiteTrouble as error:
             context.log.warning("in doubt; it is looked for", job=order.job, attempt=order.attempt, error=str(error))
-            context.signals.looks.set()
-            return
-        context.change(row.key, lambda row: handed(row, native_id))
+            return None
         context.log.info("handed over", job=order.job, attempt=order.attempt, native_id=native_id, account=account.name)
-        context.signals.looks.set()
+        return Change(key=row.key, decide=lambda row: handed(row, native_id))
 
 
 _DRAINING = Refusal(reason="the site is draining", final=False)

@@ -14,7 +14,7 @@ from foedus.agent.rights import rights_of
 from foedus.client.bundle import Guard
 from foedus.core.base.errors import FoedusError, Stale
 from foedus.core.base.instant import Instant, seconds_between
-from foedus.store.journal import Key
+from foedus.store.journal import Change, Key
 from foedus.store.journal_rows import Row, Step, Tail
 from foedus.wire.agents import LogPiece, LogsRequest
 
@@ -102,7 +102,7 @@ class Tailer:
             turn = whose_turn(row)
             if turn is not None and not self._is_announced(row, turn.attempt):
                 continue
-            with context.apart(row, "the reading of output"):
+            with context.apart(row.order.job, "the reading of output"):
                 found = self._new(row, turn) if turn is not None else []
                 stretches += found
                 if not found and row.step is Step.ENDED and not reconcile.owes_records(row):
@@ -110,8 +110,9 @@ class Tailer:
         for first in range(0, len(stretches), _AT_ONCE):
             self._send(stretches[first : first + _AT_ONCE])
         self._passed = {row.key: self._passed[row.key] for row in rows if row.key in self._passed}
-        for row in quiet:
-            context.change(row.key, lambda row: _logged(row, context.clock.now()))
+        now = context.clock.now()
+        changes = [Change(key=row.key, decide=lambda row: _logged(row, now)) for row in quiet]
+        context.change_all(changes, "its last output")
         if stretches:
             return 0.0
         return context.settings.log_tail_s if rows else _IDLE_S

@@ -5,14 +5,18 @@ from dataclasses import dataclass, field
 
 from foedus.agent import reconcile
 from foedus.agent.context import Context
+from foedus.agent.pace import pause, rest
 from foedus.agent.workspace import owner_of, remove_folder
 from foedus.core.base.errors import SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import Marker
-from foedus.core.base.instant import Instant, after
+from foedus.core.base.instant import Instant, after, seconds_between
 from foedus.drivers.base import Phase, Record, Sighting
+from foedus.store.journal import Change
 from foedus.store.journal_rows import Row, Step, Tail
 
 _DAY_S = 86_400
+_OVER_S = 15.0
+"""Between two looks at what is over: an operator who queues such a job again waits longer than that for it to run."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,20 +25,40 @@ class Watcher:
 
     context: Context
     _pruned: Instant = field(default=Instant(0))
+    _rests: Instant = field(default=Instant(0))
+    """Until when the cluster is left alone."""
+    _seen_over: Instant = field(default=Instant(0))
+    """When what is over was looked at last."""
 
     def step(self) -> float:
         """Look once; returns when to look again. A failed look changes nothing."""
         context = self.context
         now = context.clock.now()
+        early = seconds_between(now, self._rests)
+        if 0 < early <= context.settings.look_s:
+            return early
         alive = [row for row in context.journal.open_rows() if self._is_followed(row)]
-        over = context.journal.over_since(after(now, -context.rules.revive_s))
         looked = [row for row in alive if row.step is not Step.ENDED or reconcile.owes_records(row)]
-        if looked or over:
-            self._look([*looked, *over], now)
+        looked += self._over(now)
+        if looked:
+            self._look(looked, now)
         self._collect(now)
         self._stop(now)
         self._prune(now)
-        return context.settings.look_s if alive else context.settings.idle_look_s
+        done = context.clock.now()
+        took = max(0.0, seconds_between(now, done))
+        self._rests = after(done, rest(took, context.settings.look_s))
+        if not alive:
+            return context.settings.idle_look_s
+        youngest = min(seconds_between(row.started or row.since, now) for row in alive)
+        return pause(took, youngest, context.settings.look_s)
+
+    def _over(self, now: Instant) -> list[Row]:
+        """Return what was closed lately, if it is time to see whether the cluster has any of it again."""
+        if 0 <= seconds_between(self._seen_over, now) < _OVER_S or not self.context.driver.revives:
+            return []
+        self._seen_over = now
+        return self.context.journal.over_since(after(now, -self.context.rules.revive_s))
 
     def _is_followed(self, row: Row) -> bool:
         return row.step is not Step.INTENDED and not self.context.is_busy(row.key)
@@ -42,20 +66,24 @@ class Watcher:
     def _look(self, rows: Sequence[Row], now: Instant) -> None:
         context = self.context
         sightings = context.driver.look([reconcile.ref(context.alliance, row) for row in rows])
+        changes: list[Change] = []
+        olds: list[Row] = []
         for row in rows:
-            with context.apart(row, "a look"):
-                self._follow(row, sightings[reconcile.marker(context.alliance, row)], now)
+            with context.apart(row.order.job, "a look"):
+                sighting = sightings[reconcile.marker(context.alliance, row)]
+                # the row may have moved on since the look: what was not handed over then tells nothing about it now
+                fresh = context.journal.row(*row.key)
+                if fresh is None or (fresh.step is not row.step and sighting.phase is Phase.UNKNOWN):
+                    continue
+                tails = self._streams(row, sighting)
+                if tails or self._seen(fresh, sighting, now) != fresh:
+                    changes.append(self._change(fresh, sighting, now, tails))
+                    olds.append(fresh)
+        for old, new in zip(olds, context.change_all(changes, "a look"), strict=True):
+            self._tell(old, new)
 
-    def _follow(self, row: Row, sighting: Sighting, now: Instant) -> None:
-        context = self.context
-        # the row may have moved on since the look: what was not handed over then tells nothing about it now
-        fresh = context.journal.row(*row.key)
-        if fresh is None or (fresh.step is not row.step and sighting.phase is Phase.UNKNOWN):
-            return
-        self._note_streams(row, sighting)
-        if reconcile.seen(fresh, sighting, now, context.rules) != fresh:
-            changed = context.change(row.key, lambda row: self._seen(row, sighting, now))
-            self._tell(fresh, changed)
+    def _change(self, row: Row, sighting: Sighting, now: Instant, tails: Sequence[Tail]) -> Change:
+        return Change(key=row.key, decide=lambda row: self._seen(row, sighting, now), tails=tails)
 
     def _seen(self, row: Row, sighting: Sighting, now: Instant) -> Row:
         return reconcile.seen(row, sighting, now, self.context.rules)
@@ -75,10 +103,10 @@ class Watcher:
             self.context.signals.starts.set()
         self.context.signals.logs.set()
 
-    def _note_streams(self, row: Row, sighting: Sighting) -> None:
-        """Remember where the output goes before anything else about the attempt changes."""
+    def _streams(self, row: Row, sighting: Sighting) -> list[Tail]:
+        """Return what is new about where the output goes; written down together with the change of the attempt."""
         if row.step is Step.CLOSED and sighting.restarts <= row.restarts:
-            return
+            return []
         attempt = row.order.attempt + max(row.restarts, sighting.restarts)
         known = {tail.stream: tail for tail in self.context.journal.tails((row.order.job, attempt))}
         paths = {"stdout": sighting.stdout, "stderr": sighting.stderr}
@@ -91,10 +119,7 @@ class Watcher:
             for stream, path in paths.items()
             if path is not None
         ]
-        fresh = [tail for tail in found if known.get(tail.stream) != tail]
-        if fresh:
-            self.context.journal.write_tails(fresh)
-            self.context.signals.logs.set()
+        return [tail for tail in found if known.get(tail.stream) != tail]
 
     def _collect(self, now: Instant) -> None:
         """Book what is over."""
@@ -103,28 +128,29 @@ class Watcher:
         if not rows:
             return
         found = self._usage(rows)
+        changes: list[Change] = []
         for row in rows:
-            with context.apart(row, "the booking"):
-                self._book(row, found[reconcile.marker(context.alliance, row)], now)
+            with context.apart(row.order.job, "the booking"):
+                changes += self._booking(row, found[reconcile.marker(context.alliance, row)], now)
+        if changes:
+            context.change_all(changes, "the booking")
+            context.signals.logs.set()
+            context.signals.outputs.set()
 
-    def _book(self, row: Row, found: Sequence[Record], now: Instant) -> None:
+    def _booking(self, row: Row, found: Sequence[Record], now: Instant) -> list[Change]:
         context = self.context
         records = reconcile.new_records(row, found, now, context.rules)
-        if not records:
-            return
-        usages = [context.meter.item(row, record) for record in records]
-        changed = context.change(row.key, lambda row: self._booked(row, records, now), usages)
         for record in records:
             context.log.info(
-                "booked",
+                "measured",
                 job=row.order.job,
                 attempt=row.order.attempt + record.restart,
                 outcome=record.outcome,
                 elapsed=record.elapsed,
             )
-        if changed is not None:
-            context.signals.logs.set()
-            context.signals.outputs.set()
+        usages = [context.meter.item(row, record) for record in records]
+        decided = Change(key=row.key, decide=lambda row: self._booked(row, records, now), usages=usages)
+        return [decided] if records else []
 
     def _usage(self, rows: Sequence[Row]) -> Mapping[Marker, tuple[Record, ...]]:
         context = self.context
@@ -164,7 +190,7 @@ class Watcher:
         self._pruned = now
         context, settings = self.context, self.context.settings
         for row in context.journal.over_before(after(now, -settings.keep_work_days * _DAY_S)):
-            with context.apart(row, "the removal of its folder"):
+            with context.apart(row.order.job, "the removal of its folder"):
                 self._remove(row)
         # an attempt that the journal forgets leaves no folder that nobody knows of
         context.journal.prune(after(now, -max(settings.keep_days, settings.keep_work_days) * _DAY_S))

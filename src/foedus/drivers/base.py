@@ -114,11 +114,16 @@ class Record:
 
 
 class SiteDriver(Protocol):
-    """A cluster, seen by its agent. Methods block; the agent calls them from one worker thread each."""
+    """A cluster, seen by its agent. Methods block; the agent calls them from several threads, `start` too."""
 
     @property
     def source(self) -> str:
         """Name of the accounting behind `usage`, as the ledger shows it."""
+        ...
+
+    @property
+    def revives(self) -> bool:
+        """Whether an attempt that has ended may live again here, as when an operator of Slurm queues it again."""
         ...
 
     def start(self, launch: Launch) -> str:

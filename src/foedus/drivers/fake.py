@@ -58,6 +58,7 @@ class FakeDriver:
     """A cluster of one node in memory: jobs start in order as soon as they fit, owners before guests."""
 
     source: ClassVar[str] = "fake"
+    revives: ClassVar[bool] = True
 
     def __init__(self, clock: Clock, *, node: NodeGroup = _NODE, guests: bool = True) -> None:
         self._clock = clock

@@ -26,6 +26,11 @@ class _Around:
         """The wrapped driver's."""
         return self.driver.source
 
+    @property
+    def revives(self) -> bool:
+        """The wrapped driver's."""
+        return self.driver.revives
+
     def start(self, launch: Launch) -> str:
         """Hand on."""
         return self.driver.start(launch)

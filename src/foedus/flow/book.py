@@ -41,7 +41,7 @@ def book(
     key = enrolled(tx, site).key
     if key is None or item.keyid != key or not _signed(item, key, verify):
         return _refused(usage, f"the record is not signed with the key of {site}")
-    if tx.ledger.usage_entry(usage.job, usage.attempt) is None:
+    if not tx.ledger.usage_entries([(usage.job, usage.attempt)]):
         faults = [
             *_untrue(tx, usage, attempt, agreement, now, alone=job.attempt == 1),
             *_unlike(usage, agreement, site, job),
@@ -139,7 +139,7 @@ def _append(tx: Transaction, item: UsageItem, usage: Usage, job: Job, now: Insta
     if tx.sites.get(usage.site).key != item.keyid:
         # Revoked before the head was locked: after that entry this one would make the ledger unsound for ever.
         raise Busy(f"the key of {usage.site} changed in this very moment; nothing happened")
-    tx.attempts.booked(usage.job, usage.attempt, entry.seq)
+    tx.attempts.booked({(usage.job, usage.attempt): entry.seq})
     used = GpuSeconds(sum(usage.gpu_seconds.values()))
     tx.projects.settle(job.project, released=GpuSeconds(0), used=used)
     data = {"attempt": usage.attempt, "entry": entry.seq, "gpu_seconds": used, "elapsed": usage.elapsed}

@@ -46,15 +46,21 @@ def place(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant
     bound = 0
     last: tuple[int, int] | None = None
     stuck: Counter[ProjectId] = Counter()
-    for _ in range(rules.windows):
+    for _ in range(0 if placing.full else rules.windows):
         jobs = tx.jobs.pending(rules.window, last, without=[one for one in stuck if stuck[one] >= rules.share])
         resting = _resting(tx, jobs, rules, now)
         started = True
+        bindings: list[tuple[Job, Bind]] = []
         for job in jobs:
             bind = placing.offer(_waiting(job, agreement, resting.get(job.id, frozenset())))
             started = bind is not None and _bind(tx, job, bind, now)
-            bound += started
+            if bind is not None and started:
+                bindings.append((job, bind))
             stuck[job.project] += not started
+            if placing.full:
+                break
+        _write(tx, bindings, now)
+        bound += len(bindings)
         if len(jobs) < rules.window or placing.full:
             break
         last = _after(jobs[-1], started=started)
@@ -87,9 +93,9 @@ def withdraw(tx: Transaction, rules: PlaceRules, now: Instant) -> int:
 def sites_now(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant) -> Mapping[SiteId, SiteNow]:
     """Load what every site says of itself, and what it has been given since it said so."""
     records = {record.site: record for record in tx.sites.all()}
-    held = _held(tx, records, rules, now)
+    given = _given(tx, records, rules, now)
     return {
-        site.id: _site_now(records[site.id], held.get(site.id, ()), rules, now)
+        site.id: _site_now(records[site.id], given.get(site.id, ()), rules, now)
         for site in agreement.sites
         if site.id in records
     }
@@ -105,14 +111,17 @@ def considered_data(considered: Iterable[Considered]) -> list[dict[str, str | bo
     return [{"site": one.site, "guest": one.guest, "text": one.text} for one in considered]
 
 
-def _site_now(record: SiteRecord, held: Sequence[Held], rules: PlaceRules, now: Instant) -> SiteNow:
+def _site_now(record: SiteRecord, given: Sequence[Recent], rules: PlaceRules, now: Instant) -> SiteNow:
+    capacity = record.capacity if _is_fresh(record, rules, now) else None
+    waiting = sum(one.state is not AttemptState.RUNNING for one in given)
     return SiteNow(
-        capacity=record.capacity if _is_fresh(record, rules, now) else None,
+        capacity=capacity,
         reachable=record.key is not None
         and record.seen is not None
         and seconds_between(record.seen, now) <= rules.fresh,
         draining=record.draining,
-        held=tuple(held),
+        held=tuple(Held(resources=one.resources, guest=one.guest) for one in given),
+        ahead=max(0, capacity.turnover - waiting) if capacity else 0,
     )
 
 
@@ -120,9 +129,9 @@ def _is_fresh(record: SiteRecord, rules: PlaceRules, now: Instant) -> bool:
     return record.capacity_at is not None and seconds_between(record.capacity_at, now) <= rules.fresh
 
 
-def _held(
+def _given(
     tx: Transaction, records: Mapping[SiteId, SiteRecord], rules: PlaceRules, now: Instant
-) -> Mapping[SiteId, Sequence[Held]]:
+) -> Mapping[SiteId, Sequence[Recent]]:
     """Return what was bound, or handed to the cluster, and is not yet missing from what each site last said is free.
 
     A scheduler takes a moment to start what it was handed; until then its nodes still look free. Where a site's word
@@ -130,11 +139,11 @@ def _held(
     """
     said = {site: record.capacity_at or now for site, record in records.items() if _is_fresh(record, rules, now)}
     oldest = min(said.values(), default=now)
-    held: dict[SiteId, list[Held]] = {}
+    given: dict[SiteId, list[Recent]] = {}
     for one in tx.attempts.recent(handed=after(oldest, -_SETTLE_S), started=oldest):
         if one.site in said and _unseen(one, said[one.site]):
-            held.setdefault(one.site, []).append(Held(resources=one.resources, guest=one.guest))
-    return held
+            given.setdefault(one.site, []).append(one)
+    return given
 
 
 def _unseen(one: Recent, said: Instant) -> bool:
@@ -172,7 +181,7 @@ def _after(last: Job, *, started: bool) -> tuple[int, int]:
 
 def _bind(tx: Transaction, job: Job, bind: Bind, now: Instant) -> bool:
     number = job.attempt + 1
-    reason = f"{bind.site} can start it now"
+    reason = f"next at {bind.site}" if bind.ahead else f"{bind.site} can start it now"
     change = JobChange(
         job=job.id,
         move=Move.BIND,
@@ -183,30 +192,41 @@ def _bind(tx: Transaction, job: Job, bind: Bind, now: Instant) -> bool:
         site=bind.site,
         guest=bind.guest,
     )
-    if not tx.jobs.change(change):
-        return False
-    attempt = Attempt(
-        job=job.id,
-        number=number,
-        site=bind.site,
-        state=AttemptState.BOUND,
-        guest=bind.guest,
-        epoch=0,
-        native_id="",
-        bound=now,
-    )
-    tx.attempts.add([attempt])
+    return tx.jobs.change(change)
+
+
+def _write(tx: Transaction, bindings: Sequence[tuple[Job, Bind]], now: Instant) -> None:
+    """Write down the attempts that were bound, and tell the sites."""
+    attempts = [
+        Attempt(
+            job=job.id,
+            number=job.attempt + 1,
+            site=bind.site,
+            state=AttemptState.BOUND,
+            guest=bind.guest,
+            epoch=0,
+            native_id="",
+            bound=now,
+        )
+        for job, bind in bindings
+    ]
+    tx.attempts.add(attempts)
+    tx.jobs.tell([_story(attempt, bind, now) for attempt, (_, bind) in zip(attempts, bindings, strict=True)])
+    for site in sorted({attempt.site for attempt in attempts}):
+        tx.ring(orders_topic(site))
+    for job, _ in bindings:
+        if job.attempt == 0:
+            tx.waited(Stage.BIND, seconds_between(job.submitted, now))
+
+
+def _story(attempt: Attempt, bind: Bind, now: Instant) -> Story:
     data = {
-        "attempt": number,
+        "attempt": attempt.number,
         "site": bind.site,
         "guest": bind.guest,
         "considered": considered_data(bind.considered),
     }
-    tx.jobs.tell([Story(job=job.id, at=now, kind=StoryKind.BOUND, data=data)])
-    tx.ring(orders_topic(bind.site))
-    if job.attempt == 0:
-        tx.waited(Stage.BIND, seconds_between(job.submitted, now))
-    return True
+    return Story(job=attempt.job, at=now, kind=StoryKind.BOUND, data=data)
 
 
 def _recall(
@@ -214,7 +234,7 @@ def _recall(
 ) -> bool:
     if job.attempt != attempt.number:
         return False
-    bind = placing.offer(_waiting(job, agreement, frozenset({attempt.site})))
+    bind = placing.offer(_waiting(job, agreement, frozenset({attempt.site})), ahead=False)
     # One that was asked back before still claims its room elsewhere: only what is left is for others.
     if bind is None or not tx.attempts.ask_stop(job.id, attempt.number, StopReason.RECALL):
         return False

@@ -3,9 +3,11 @@
 A report may come twice, late, or after a newer attempt: then it is taken note of and moves nothing.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from foedus.core.base.ids import SiteId
+from foedus.core.base.ids import JobId, SiteId
 from foedus.core.base.instant import Instant, seconds_between
 from foedus.core.base.units import GpuSeconds
 from foedus.core.jobs.job import Attempt, Job, StopReason, Story, StoryKind
@@ -14,6 +16,19 @@ from foedus.flow.cancel import end_waiting
 from foedus.flow.ports import BROKER, AttemptChange, JobChange, Stage, Transaction
 from foedus.flow.release import after_end
 from foedus.wire.agents import ReportItem, StatusItem
+
+
+@dataclass(slots=True)
+class _Follow:
+    """What follows from several statuses, and is done for all of them together."""
+
+    stories: list[Story] = field(default_factory=list[Story])
+    ended: list[Job] = field(default_factory=list[Job])
+
+    def write(self, tx: Transaction) -> None:
+        """Append to the stories what was told so far."""
+        tx.jobs.tell(self.stories)
+        self.stories.clear()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +41,7 @@ class _Report:
     job: Job
     epoch: int
     now: Instant
+    follow: _Follow
 
     @property
     def newest(self) -> bool:
@@ -33,18 +49,51 @@ class _Report:
         return self.job.attempt == self.item.attempt
 
 
-def report(tx: Transaction, site: SiteId, item: StatusItem, epoch: int, now: Instant) -> ReportItem:
-    """Take one status of one attempt."""
-    attempt = tx.attempts.get(item.job, item.attempt)
-    job = tx.jobs.get([item.job]).get(item.job)
-    if attempt is None or job is None or attempt.site != site:
-        return _answer(item, accepted=False, text=f"attempt {item.attempt} of job {item.job} was not given to {site}")
+def report(tx: Transaction, site: SiteId, items: Sequence[StatusItem], epoch: int, now: Instant) -> list[ReportItem]:
+    """Take statuses of attempts, in order; return the answer to each."""
+    answers: dict[int, ReportItem] = {}
+    for numbered in _rounds(items):
+        jobs = tx.jobs.get([item.job for _, item in numbered])
+        attempts = tx.attempts.some([(item.job, item.attempt) for _, item in numbered])
+        follow = _Follow()
+        for number, item in numbered:
+            job, attempt = jobs.get(item.job), attempts.get((item.job, item.attempt))
+            words = _unfit(site, item, attempt)
+            if words or job is None or attempt is None:
+                answers[number] = _answer(item, accepted=False, text=words)
+                continue
+            _take(tx, _Report(item=item, site=site, attempt=attempt, job=job, epoch=epoch, now=now, follow=follow))
+            answers[number] = _answer(item, accepted=True)
+        follow.write(tx)
+        after_end(tx, follow.ended, now)
+    return [answers[number] for number in range(len(items))]
+
+
+def _rounds(items: Sequence[StatusItem]) -> list[list[tuple[int, StatusItem]]]:
+    """Part statuses so that none has two of one job: what the first one moves, the second one has to find moved."""
+    rounds: list[list[tuple[int, StatusItem]]] = []
+    seen: Counter[JobId] = Counter()
+    for number, item in enumerate(items):
+        if seen[item.job] == len(rounds):
+            rounds.append([])
+        rounds[seen[item.job]].append((number, item))
+        seen[item.job] += 1
+    return rounds
+
+
+def _unfit(site: SiteId, item: StatusItem, attempt: Attempt | None) -> str:
+    """Say why a status cannot be taken; empty if it can."""
+    if attempt is None or attempt.site != site:
+        return f"attempt {item.attempt} of job {item.job} was not given to {site}"
     if item.state is AttemptState.ENDED and item.outcome is None:
-        return _answer(item, accepted=False, text="an ended attempt needs its outcome")
+        return "an ended attempt needs its outcome"
     if item.requeued_as is not None and item.requeued_as != item.attempt + 1:
-        return _answer(item, accepted=False, text=f"the attempt after {item.attempt} is {item.attempt + 1}")
-    one = _Report(item=item, site=site, attempt=attempt, job=job, epoch=epoch, now=now)
-    match item.state:
+        return f"the attempt after {item.attempt} is {item.attempt + 1}"
+    return ""
+
+
+def _take(tx: Transaction, one: _Report) -> None:
+    match one.item.state:
         case AttemptState.BOUND:
             pass
         case AttemptState.STARTING:
@@ -55,7 +104,6 @@ def report(tx: Transaction, site: SiteId, item: StatusItem, epoch: int, now: Ins
             _ended(tx, one)
         case AttemptState.RETURNED:
             _returned(tx, one)
-    return _answer(item, accepted=True)
 
 
 def _answer(item: StatusItem, *, accepted: bool, text: str = "") -> ReportItem:
@@ -85,7 +133,7 @@ def _starting(tx: Transaction, one: _Report) -> None:
         return
     reason = f"in the queue of {one.site}" + (f" ({one.item.reason})" if one.item.reason else "")
     _move(tx, one, Move.HAND_OVER, reason)
-    _tell(tx, one, StoryKind.HANDED_OVER, native_id=one.item.native_id)
+    _tell(one, StoryKind.HANDED_OVER, native_id=one.item.native_id)
 
 
 def _running(tx: Transaction, one: _Report) -> None:
@@ -106,7 +154,7 @@ def _running(tx: Transaction, one: _Report) -> None:
         if tx.jobs.change(change) and one.job.started is None:
             # the site's clock may be behind the hub's
             tx.waited(Stage.START, max(0.0, seconds_between(one.job.submitted, started)))
-    _tell(tx, one, StoryKind.RUNNING, native_id=one.item.native_id)
+    _tell(one, StoryKind.RUNNING, native_id=one.item.native_id)
 
 
 def _ended(tx: Transaction, one: _Report) -> None:
@@ -114,7 +162,7 @@ def _ended(tx: Transaction, one: _Report) -> None:
     changed = tx.attempts.change(_change(one, LIVE_ATTEMPT, started=item.started, ended=item.ended or one.now))
     if changed:
         kind = StoryKind.REQUEUED if item.requeued_as else StoryKind.ENDED
-        _tell(tx, one, kind, outcome=item.outcome, exit_code=item.exit_code, signal=item.signal, reason=item.reason)
+        _tell(one, kind, outcome=item.outcome, exit_code=item.exit_code, signal=item.signal, reason=item.reason)
     elif item.outputs is not None and one.attempt.state is AttemptState.ENDED:
         late = frozenset({AttemptState.ENDED})
         outputs = AttemptChange(job=item.job, number=item.attempt, state=item.state, allowed=late, outputs=item.outputs)
@@ -141,7 +189,7 @@ def _end(tx: Transaction, one: _Report) -> None:
         signal=item.signal,
     )
     if tx.jobs.change(change):
-        after_end(tx, [one.job], one.now)
+        one.follow.ended.append(one.job)
         tx.ring(BROKER)
 
 
@@ -167,7 +215,7 @@ def _next(tx: Transaction, one: _Report, number: int) -> None:
         # It came back after its budget was released: it is set aside again even if the allocation has no room for it,
         # since the job runs in any case.
         tx.projects.settle(one.job.project, released=GpuSeconds(-one.job.reserved), used=GpuSeconds(0))
-        _tell(tx, one, StoryKind.REVIVED, next=number)
+        _tell(one, StoryKind.REVIVED, next=number)
     attempt = Attempt(
         job=one.job.id,
         number=number,
@@ -190,7 +238,7 @@ def _returned(tx: Transaction, one: _Report) -> None:
     allowed = LIVE_ATTEMPT if one.attempt.stop is StopReason.RECALL else LIVE_ATTEMPT - {AttemptState.RUNNING}
     if not tx.attempts.change(_change(one, allowed, ended=one.now)):
         return
-    _tell(tx, one, StoryKind.RETURNED, reason=item.reason, policy=list(item.policy), final=item.final)
+    _tell(one, StoryKind.RETURNED, reason=item.reason, policy=list(item.policy), final=item.final)
     if not one.newest:
         return
     left = tuple(site for site in one.job.sites if site != one.site) if item.final else one.job.sites
@@ -211,12 +259,13 @@ def _again(tx: Transaction, one: _Report, left: tuple[SiteId, ...]) -> None:
     """After a return: cancelled meanwhile, refused by every site, or placed anew."""
     # Looked at again under the lock of the change: a cancel may have come since the job was loaded.
     if tx.jobs.get([one.job.id])[one.job.id].cancel:
+        one.follow.write(tx)
         end_waiting(tx, one.job, f"cancelled before {one.site} started it", one.now)
     elif not left:
         reason = f"no site is left that would take it; {one.site} said: {one.item.reason}"
         if tx.jobs.change(JobChange(job=one.job.id, move=Move.REFUSE, at=one.now, reason=reason, ended=one.now)):
-            _tell(tx, one, StoryKind.REFUSED, reason=reason)
-            after_end(tx, [one.job], one.now)
+            _tell(one, StoryKind.REFUSED, reason=reason)
+            one.follow.ended.append(one.job)
     else:
         tx.ring(BROKER)
 
@@ -226,6 +275,6 @@ def _move(tx: Transaction, one: _Report, move: Move, reason: str) -> None:
         tx.jobs.change(JobChange(job=one.job.id, move=move, at=one.now, reason=reason, fence=one.item.attempt))
 
 
-def _tell(tx: Transaction, one: _Report, kind: StoryKind, **data: str | int | bool | list[str] | None) -> None:
+def _tell(one: _Report, kind: StoryKind, **data: str | int | bool | list[str] | None) -> None:
     facts = {"attempt": one.item.attempt, "site": one.site, **data}
-    tx.jobs.tell([Story(job=one.job.id, at=one.now, kind=kind, data=facts)])
+    one.follow.stories.append(Story(job=one.job.id, at=one.now, kind=kind, data=facts))

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, TextClause, func, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Select, TextClause, Update, bindparam, func, select, text, tuple_, update
 
 from foedus.core.base.errors import Conflict
 from foedus.core.base.ids import Digest, JobId, SiteId
@@ -22,6 +23,9 @@ _WAITING: Final = LIVE_ATTEMPT - {AttemptState.RUNNING}
 _PLAIN: Final = (
     "epoch", "native_id", "handed", "started", "ended", "exit_code", "signal", "reason", "outputs",
 )  # fmt: skip
+_ONE: Final = (table.c.job == bindparam("which"), table.c.number == bindparam("what"))
+_GET: Final = select(table).where(*_ONE)
+_BOOKED: Final = update(table).where(*_ONE, table.c.entry.is_(None)).values(entry=bindparam("new_entry"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +36,23 @@ class SqlAttempts:
 
     def add(self, attempts: Sequence[Attempt]) -> None:
         """Store new attempts."""
-        for attempt in attempts:
-            if not self._session.add_new(table, _values(attempt)):
-                raise Conflict(f"attempt {attempt.number} of job {attempt.job} exists already")
+        known = self.some([(attempt.job, attempt.number) for attempt in attempts])
+        for job, number in known:
+            raise Conflict(f"attempt {number} of job {job} exists already")
+        self._session.add(table, [_values(attempt) for attempt in attempts])
 
     def get(self, job: JobId, number: int) -> Attempt | None:
         """Load one."""
-        row = self._session.first(select(table).where(*_key(job, number)))
+        row = self._session.first(_GET, {"which": job, "what": number})
         return None if row is None else _attempt(row)
+
+    def some(self, keys: Sequence[tuple[JobId, int]]) -> Mapping[tuple[JobId, int], Attempt]:
+        """Load several."""
+        found: dict[tuple[JobId, int], Attempt] = {}
+        for part in chunks(sorted(set(keys))):
+            rows = self._session.rows(select(table).where(tuple_(table.c.job, table.c.number).in_(part)))
+            found.update(((JobId(row.job), row.number), _attempt(row)) for row in rows)
+        return found
 
     def of(self, job: JobId) -> Sequence[Attempt]:
         """Load all attempts of a job, in order."""
@@ -96,8 +109,9 @@ class SqlAttempts:
                 values[column] = value
         if change.outcome is not None:
             values["outcome"] = change.outcome.value
-        guarded = update(table).where(*_key(change.job, change.number), _in(change.allowed))
-        return self._session.changes(guarded.values(values)) == 1
+        named = {f"new_{column}": value for column, value in values.items()}
+        guarded = _guarded(tuple(values), change.allowed)
+        return self._session.changes(guarded, {**named, "which": change.job, "what": change.number}) == 1
 
     def offer(self, attempts: Sequence[tuple[JobId, int]], at: Instant) -> frozenset[tuple[JobId, int]]:
         """Note that these are given to the agent; return those that are still bound, which alone may be given."""
@@ -132,10 +146,11 @@ class SqlAttempts:
             may = _in(_WAITING) & table.c.stop.is_(None)
         return self._session.changes(update(table).where(*_key(job, number), may).values(stop=why.value)) == 1
 
-    def booked(self, job: JobId, number: int, entry: int) -> bool:
-        """Note the ledger entry of an attempt, once."""
-        unbooked = update(table).where(*_key(job, number), table.c.entry.is_(None))
-        return self._session.changes(unbooked.values(entry=entry)) == 1
+    def booked(self, entries: Mapping[tuple[JobId, int], int]) -> None:
+        """Note the ledger entries of attempts."""
+        if entries:
+            named = [{"which": job, "what": number, "new_entry": seq} for (job, number), seq in sorted(entries.items())]
+            self._session.changes(_BOOKED, named)
 
     def unbooked(self, before: Instant, limit: int, site: SiteId | None = None) -> Sequence[Attempt]:
         """Load attempts that ended before an instant and that no entry books, those that ended first first."""
@@ -170,6 +185,13 @@ class SqlAttempts:
         self, *where: ColumnElement[bool], order: Sequence[ColumnElement[object]] = _OLDEST_FIRST
     ) -> Sequence[Attempt]:
         return [_attempt(row) for row in self._session.rows(select(table).where(*where).order_by(*order))]
+
+
+@lru_cache(maxsize=256)
+def _guarded(columns: tuple[str, ...], allowed: frozenset[AttemptState]) -> Update:
+    """Build a change once: there are few of them, and they are most of what is written."""
+    guarded = update(table).where(*_ONE, _in(allowed))
+    return guarded.values({column: bindparam(f"new_{column}") for column in columns})
 
 
 def _is(state: AttemptState) -> TextClause:

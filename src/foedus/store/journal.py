@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -49,6 +50,17 @@ AND job NOT IN (SELECT job FROM statuses WHERE heard < version) AND job NOT IN (
 Key = tuple[JobId, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is to become of one attempt, with all that has to be written down together with it."""
+
+    key: Key
+    decide: Callable[[Row], Row]
+    """Gets the row as it is now, whatever other threads did to it. May be called more than once."""
+    usages: Sequence[UsageItem] = ()
+    tails: Sequence[Tail] = ()
+
+
 class Journal:
     """The journal of one site. Safe for threads; every change is one transaction.
 
@@ -58,6 +70,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
         self._open: dict[Key, Row] = {}
+        self._tails: dict[Key, tuple[Tail, ...]] = {}
+        """Streams of attempts that are open, once they were asked for."""
         with _native(path):
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
             try:
@@ -161,6 +175,12 @@ class Journal:
             found = db.execute(f"SELECT starting, body FROM attempts WHERE {_SETTLED} ORDER BY job, attempt", (before,))  # noqa: S608  # fixed
             return [_row(one) for one in found]
 
+    def closed_since(self, since: Instant) -> int:
+        """Count the attempts that were closed after `since`."""
+        with self._native() as db:
+            asked = "SELECT count(*) FROM attempts WHERE step = 'closed' AND changed > ?"
+            return int(db.execute(asked, (since,)).fetchone()[0])
+
     def change(
         self,
         key: Key,
@@ -169,28 +189,42 @@ class Journal:
         report: Callable[[Row], Sequence[StatusItem]],
         usages: Sequence[UsageItem] = (),
     ) -> Row | None:
-        """Change one attempt, with what is to be reported about it, in one transaction.
+        """Change one attempt, as `change_all` does."""
+        return self.change_all([Change(key=key, decide=decide, usages=usages)], now, report)[0]
 
-        ``decide`` gets the row as it is now, whatever other threads did to it. Returns the new row, `None` if there is
-        no such attempt.
+    def change_all(
+        self, changes: Sequence[Change], now: Instant, report: Callable[[Row], Sequence[StatusItem]]
+    ) -> list[Row | None]:
+        """Change attempts, with what is to be reported about them, in one transaction: the disk is waited for once.
+
+        All of it is written or, if anything fails, nothing. Returns the new rows, `None` where there is no such
+        attempt.
         """
+        if not changes:
+            return []
         with self._change() as db:
-            old = self.row(*key)
-            if old is None:
-                return None
-            row = decide(old)
-            if row != old:
-                db.execute(
-                    "UPDATE attempts SET step = ?, changed = ?, body = ? WHERE job = ? AND attempt = ?",
-                    (row.step, now, _body(row), *key),
-                )
-            for item in report(row):
-                self._put_status(db, item)
-            for usage in usages:
-                name = (usage.body["job"], usage.body["attempt"])
-                db.execute("INSERT OR IGNORE INTO usages VALUES (?, ?, 0, ?)", (*name, usage.model_dump_json()))
-            self._remember([row])
-            return row
+            return [self._changed(db, change, now, report) for change in changes]
+
+    def _changed(
+        self, db: sqlite3.Connection, change: Change, now: Instant, report: Callable[[Row], Sequence[StatusItem]]
+    ) -> Row | None:
+        old = self.row(*change.key)
+        if old is None:
+            return None
+        row = change.decide(old)
+        if row != old:
+            db.execute(
+                "UPDATE attempts SET step = ?, changed = ?, body = ? WHERE job = ? AND attempt = ?",
+                (row.step, now, _body(row), *change.key),
+            )
+        for item in report(row):
+            self._put_status(db, item)
+        for usage in change.usages:
+            name = (usage.body["job"], usage.body["attempt"])
+            db.execute("INSERT OR IGNORE INTO usages VALUES (?, ?, 0, ?)", (*name, usage.model_dump_json()))
+        self._put_tails(db, change.tails)
+        self._remember([row])
+        return row
 
     def prune(self, before: Instant) -> int:
         """Forget attempts that were over before then and wholly reported; return how many."""
@@ -256,19 +290,20 @@ class Journal:
 
     # -- streams of output
 
-    def tails(self, key: Key) -> list[Tail]:
+    def tails(self, key: Key) -> tuple[Tail, ...]:
         """Return how far the streams of an attempt have been sent."""
         with self._native() as db:
-            found = db.execute("SELECT body FROM tails WHERE job = ? AND attempt = ? ORDER BY stream DESC", key)
-            return [Tail.model_validate_json(str(body)) for (body,) in found]
+            known = self._tails.get(key)
+            if known is None:
+                found = db.execute("SELECT body FROM tails WHERE job = ? AND attempt = ? ORDER BY stream DESC", key)
+                known = tuple(Tail.model_validate_json(str(body)) for (body,) in found)
+                self._tails[key] = known
+            return known
 
     def write_tails(self, tails: Iterable[Tail]) -> None:
         """Note how far streams have been sent."""
         with self._change() as db:
-            db.executemany(
-                "INSERT OR REPLACE INTO tails VALUES (?, ?, ?, ?)",
-                [(tail.job, tail.attempt, tail.stream, tail.model_dump_json()) for tail in tails],
-            )
+            self._put_tails(db, tails)
 
     # -- inside
 
@@ -280,10 +315,18 @@ class Journal:
             (item.job, item.attempt, body),
         )
 
+    def _put_tails(self, db: sqlite3.Connection, tails: Iterable[Tail]) -> None:
+        for tail in tails:
+            body = tail.model_dump_json()
+            db.execute("INSERT OR REPLACE INTO tails VALUES (?, ?, ?, ?)", (tail.job, tail.attempt, tail.stream, body))
+            self._tails.pop((tail.job, tail.attempt), None)
+
     def _remember(self, rows: Iterable[Row]) -> None:
         for row in rows:
             if row.step in OVER:
                 self._open.pop(row.key, None)
+                for number in range(row.order.attempt, row.newest + 1):
+                    self._tails.pop((row.order.job, number), None)
             else:
                 self._open[row.key] = row
 

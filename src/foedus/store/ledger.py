@@ -1,11 +1,12 @@
 """The ledger: entries as the bytes of their lines, and the head that each append locks."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 
 from foedus.core.agreement.read import read
 from foedus.core.base.canon import JsonObject
@@ -15,8 +16,8 @@ from foedus.core.base.ids import AllianceId, Digest, JobId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.ledger.chain import Head, append, head_of
 from foedus.core.ledger.entry import Entry, Kind, entry_from_json
-from foedus.flow.ports import SealRecord
-from foedus.store.session import AnyRow, Session
+from foedus.flow.ports import Booking, SealRecord
+from foedus.store.session import AnyRow, Session, Values, chunks
 from foedus.store.tables import ABOUT_KEYS, BOOKS_USAGE, ledger, ledger_head, seals, sites
 
 _PAGE: Final = 500
@@ -49,32 +50,36 @@ class SqlLedger:
 
         The alliance is learnt from the first entry; one of another alliance is a `Conflict` thereafter.
         """
-        alliance, head = self._locked_head(kind, body)
-        job, number = attempt or (None, None)
-        if kind is Kind.USAGE and job is not None and number is not None and self.usage_entry(job, number) is not None:
-            raise Conflict(f"attempt {number} of job {job} is booked already")
-        entry = append(head, kind=kind, body=body, signatures=tuple(signatures), at=at)
-        new = head_of(alliance, entry)
-        self._session.add(
-            ledger,
-            [
-                {
-                    "seq": entry.seq,
-                    "kind": kind.value,
-                    "job": job,
-                    "attempt": number,
-                    "hash": new.hash,
-                    "line": entry.line(),
-                }
-            ],
-        )
-        self._session.changes(ledger_head.update().values(seq=new.seq, hash=new.hash, at=new.at))
-        return entry
+        return self.append_all([Booking(kind=kind, body=body, signatures=signatures, attempt=attempt)], at)[0]
 
-    def usage_entry(self, job: JobId, number: int) -> int | None:
-        """Return the entry that books an attempt."""
-        booked = select(ledger.c.seq).where(BOOKS_USAGE, ledger.c.job == job, ledger.c.attempt == number)
-        return self._session.scalar(booked)
+    def append_all(self, bookings: Sequence[Booking], at: Instant) -> Sequence[Entry]:
+        """Chain new entries; the head is locked once for all of them, until the transaction ends."""
+        if not bookings:
+            return ()
+        alliance, head = self._locked_head(bookings)
+        self._refuse_doubles([one.attempt for one in bookings if one.kind is Kind.USAGE and one.attempt])
+        entries: list[Entry] = []
+        rows: list[Values] = []
+        for one in bookings:
+            entry = append(head, kind=one.kind, body=one.body, signatures=tuple(one.signatures), at=at)
+            head = head_of(alliance, entry)
+            job, number = one.attempt or (None, None)
+            row = {"seq": entry.seq, "kind": one.kind.value, "job": job, "attempt": number, "hash": head.hash}
+            rows.append({**row, "line": entry.line()})
+            entries.append(entry)
+        self._session.add(ledger, rows)
+        if head is not None:
+            self._session.changes(ledger_head.update().values(seq=head.seq, hash=head.hash, at=head.at))
+        return entries
+
+    def usage_entries(self, attempts: Sequence[tuple[JobId, int]]) -> Mapping[tuple[JobId, int], int]:
+        """Return the entries that book attempts."""
+        found: dict[tuple[JobId, int], int] = {}
+        for part in chunks(sorted(set(attempts))):
+            named = tuple_(ledger.c.job, ledger.c.attempt).in_(part)
+            rows = self._session.rows(select(ledger.c.job, ledger.c.attempt, ledger.c.seq).where(BOOKS_USAGE, named))
+            found.update(((JobId(row.job), row.attempt), row.seq) for row in rows)
+        return found
 
     def entries(self, start: int, limit: int) -> Sequence[Entry]:
         """Load entries from number `start` on; each one's hash is checked."""
@@ -113,25 +118,30 @@ class SqlLedger:
         found = select(seals).join(newest, (seals.c.site == newest.c.site) & (seals.c.seq == newest.c.seq))
         return [_seal(row) for row in self._session.rows(found.order_by(seals.c.site))]
 
-    def _locked_head(self, kind: Kind, body: Mapping[str, object]) -> tuple[AllianceId, Head | None]:
+    def _locked_head(self, bookings: Sequence[Booking]) -> tuple[AllianceId, Head | None]:
         row = self._session.first(select(ledger_head).with_for_update())
         if row is None:
             # Nobody has appended yet: make the row that is locked from now on. Whoever comes second waits for it here.
-            first = {"id": 1, "alliance": _alliance(kind, body), "seq": _NOWHERE, "hash": "", "at": 0}
+            first = {"id": 1, "alliance": _alliance(bookings[0]), "seq": _NOWHERE, "hash": "", "at": 0}
             self._session.add_new(ledger_head, first)
             row = self._session.first(select(ledger_head).with_for_update())
         if row is None:
             raise Broken("the ledger has no head")
-        named = body.get("alliance", row.alliance)
-        if named != row.alliance:
-            raise Conflict(f"this ledger is of alliance {row.alliance}, not of {named}")
+        for one in bookings:
+            named = one.body.get("alliance", row.alliance)
+            if named != row.alliance:
+                raise Conflict(f"this ledger is of alliance {row.alliance}, not of {named}")
         return AllianceId(row.alliance), None if row.seq == _NOWHERE else _head(row)
 
+    def _refuse_doubles(self, attempts: Sequence[tuple[JobId, int]]) -> None:
+        for job, number in [*self.usage_entries(attempts), *(Counter(attempts) - Counter(set(attempts)))]:
+            raise Conflict(f"attempt {number} of job {job} is booked already")
 
-def _alliance(kind: Kind, body: Mapping[str, object]) -> AllianceId:
-    if kind is Kind.AGREEMENT:
-        return read(str(body["text"]).encode("utf-8")).id
-    return AllianceId(str(body["alliance"]))
+
+def _alliance(booking: Booking) -> AllianceId:
+    if booking.kind is Kind.AGREEMENT:
+        return read(str(booking.body["text"]).encode("utf-8")).id
+    return AllianceId(str(booking.body["alliance"]))
 
 
 def _head(row: AnyRow) -> Head:

@@ -25,21 +25,21 @@ class Session:
     connection: Connection
     database: Database
 
-    def rows(self, statement: Executable) -> Sequence[AnyRow]:
+    def rows(self, statement: Executable, values: Values | None = None) -> Sequence[AnyRow]:
         """Run a query; return all its rows."""
-        return self.connection.execute(statement).all()
+        return self.connection.execute(statement, values).all()
 
-    def first(self, statement: Executable) -> AnyRow | None:
+    def first(self, statement: Executable, values: Values | None = None) -> AnyRow | None:
         """Run a query; return its first row."""
-        return self.connection.execute(statement).first()
+        return self.connection.execute(statement, values).first()
 
     def scalar(self, statement: Executable) -> Any:  # noqa: ANN401 - a value out of the database has no type until it is read
         """Run a query; return the first value of its first row, or `None`."""
         return self.connection.execute(statement).scalar()
 
-    def changes(self, statement: Update | Delete) -> int:
-        """Run a guarded change; return how many rows it touched."""
-        return self.connection.execute(statement).rowcount
+    def changes(self, statement: Update | Delete, values: Values | Sequence[Values] | None = None) -> int:
+        """Run a guarded change, once or for each of several values; return how many rows it touched."""
+        return self.connection.execute(statement, values).rowcount
 
     def insert(self, table: Table) -> Insert:
         """Begin an insert that may say what to do about a row that is there already."""

@@ -13,6 +13,7 @@ from foedus.drivers.base import Phase, Record, Sighting
 
 class ScriptedCluster:
     source = "scripted"
+    revives = True
 
     def __init__(self):
         self.lock = threading.RLock()

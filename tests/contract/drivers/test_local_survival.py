@@ -181,6 +181,7 @@ def test_five_hundred_quick_jobs_each_end_exactly_once(tmp_path):
 def test_a_state_folder_that_fails_is_trouble_not_an_answer(site):
     launch = site.run("1", "exit 0")
     site.finished(launch)
+    site.restart_agent()
     ended = site.root / "state" / "ended" / "pact~1~1" / "launch.json"
     ended.write_text("{")
     with pytest.raises(SiteTrouble):

@@ -86,7 +86,8 @@ def test_eight_writers_keep_one_chain(shared: SqlStore):
     with shared.read() as tx:
         entries = list(tx.ledger.stream())
         head = tx.ledger.head()
-        booked = {tx.ledger.usage_entry(JobId(f"{index}"), turn) for index in range(1, 9) for turn in range(1, 11)}
+        asked = [(JobId(f"{index}"), turn) for index in range(1, 9) for turn in range(1, 11)]
+        booked = set(tx.ledger.usage_entries(asked).values())
     assert head is not None
     assert ([entry.seq for entry in entries], follows(None, entries, head)) == (list(range(1, 81)), ())
     assert booked == set(range(1, 81))

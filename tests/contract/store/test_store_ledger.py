@@ -8,7 +8,7 @@ from foedus.core.base.ids import AllianceId, JobId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.ledger.chain import Head, append, follows, head_of
 from foedus.core.ledger.entry import Kind
-from foedus.flow.ports import SealRecord
+from foedus.flow.ports import Booking, SealRecord
 from foedus.store.tables import ledger
 from foedus.store.unit import SqlStore
 
@@ -78,8 +78,30 @@ def test_an_attempt_is_booked_once_and_corrections_are_free(store: SqlStore):
         tx.ledger.append(Kind.CORRECTION, body(4), [SIGNATURE], NOW, attempt=USAGE)
         tx.ledger.append(Kind.USAGE, body(5), [SIGNATURE], NOW, attempt=(JobId("5_1"), 3))
     with store.read() as tx:
-        assert [tx.ledger.usage_entry(JobId("5_1"), number) for number in (1, 2, 3)] == [None, entry.seq, 4]
+        asked = [(JobId("5_1"), number) for number in (1, 2, 3)]
+        assert tx.ledger.usage_entries(asked) == {asked[1]: entry.seq, asked[2]: 4}
         assert [one.body for one in tx.ledger.stream()] == [body(1), body(2), body(4), body(5)]
+
+
+def test_several_are_booked_in_one_go_or_none_is(store: SqlStore):
+    def usages(*numbers: int) -> list[Booking]:
+        return [
+            Booking(kind=Kind.USAGE, body=body(number), signatures=[SIGNATURE], attempt=(JobId("5"), number))
+            for number in numbers
+        ]
+
+    with store.begin() as tx:
+        assert [entry.seq for entry in tx.ledger.append_all(usages(1, 2), NOW)] == [1, 2]
+        for again in (usages(3, 2), usages(3, 3)):
+            with pytest.raises(Conflict, match="is booked already"):
+                tx.ledger.append_all(again, NOW)
+        assert tx.ledger.append_all([], NOW) == ()
+        assert [entry.seq for entry in tx.ledger.append_all(usages(3), NOW)] == [3]
+    with store.read() as tx:
+        head = tx.ledger.head()
+        assert head is not None
+        assert follows(None, tx.ledger.stream(), head) == ()
+        assert [one.body for one in tx.ledger.stream()] == [body(1), body(2), body(3)]
 
 
 def test_the_database_itself_refuses_a_second_usage_record(store: SqlStore):

@@ -4,7 +4,7 @@ from foedus.agent.reconcile import handing, returned
 from foedus.agent.statuses import statuses
 from foedus.core.base.errors import Broken
 from foedus.core.base.ids import JobId
-from foedus.store.journal import Journal
+from foedus.store.journal import Change, Journal
 from foedus.store.journal_rows import Flags, Step, Tail
 from foedus.wire.agents import UsageItem
 
@@ -121,7 +121,7 @@ def test_streams_are_remembered(journal):
     further = out.model_copy(update={"position": 9, "offset": 9})
     journal.write_tails([further])
 
-    assert journal.tails(("7", 1)) == [further, Tail(job="7", attempt=1, stream="stderr", path="/e")]
+    assert journal.tails(("7", 1)) == (further, Tail(job="7", attempt=1, stream="stderr", path="/e"))
 
 
 def test_another_process_sets_the_flags(journal, tmp_path):
@@ -143,3 +143,22 @@ def test_a_damaged_journal_is_ours_to_tell(tmp_path):
 def test_it_survives_power_loss(journal):
     assert journal._db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert journal._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_many_changes_are_one_or_none(journal, row, at):
+    journal.add([row("7"), row("8")], at(0))
+    tail = Tail(job="7", attempt=1, stream="stdout", path="/o")
+    good = Change(key=("7", 1), decide=lambda one: handing(one, "dana", "/f", at(1)), usages=[usage()], tails=[tail])
+    absent = Change(key=("9", 1), decide=lambda one: one)
+
+    def fail(_):
+        raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        journal.change_all([good, Change(key=("8", 1), decide=fail)], at(1), nothing)
+    assert (journal.open_rows(), journal.due(9, 9).usages, journal.tails(("7", 1))) == ([row("7"), row("8")], [], ())
+
+    changed = handing(row("7"), "dana", "/f", at(1))
+    assert journal.change_all([good, absent], at(1), nothing) == [changed, None]
+    assert (journal.open_rows(), journal.due(9, 9).usages) == ([changed, row("8")], [usage()])
+    assert journal.tails(("7", 1)) == (tail,)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from foedus.core.base.units import Seconds
 from foedus.core.jobs.spread import NodeGroup
 
+TURNOVER_S = 5
+"""Seconds over which ends are counted: longer than a site takes to tell that it has room and to be given a job."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
@@ -33,6 +36,8 @@ class Capacity:
 
     owner: Lane | None
     guest: Lane | None
+    turnover: int = 0
+    """How many of the alliance's jobs have ended here in the last `TURNOVER_S` seconds."""
 
     def lane(self, *, guest: bool) -> Lane | None:
         """Pick the lane of a job."""

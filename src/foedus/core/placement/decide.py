@@ -4,6 +4,9 @@ Jobs are offered in the order in which they came. Each tries its sites in its ow
 bound to the first that can start it now. One that cannot start anywhere does not stop the younger ones, until it has
 waited longer than the pass has `patience`: then, at the first site that could ever start it, no younger job takes nodes
 that it could use. A guest's claim holds against other guests alone: owners come first at their own site.
+
+A site at which short jobs follow one another is given the next ones ahead, when no site has room: as many as it will
+have ended before it could say so. Its own queue starts them without waiting for anybody.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,6 +50,8 @@ class SiteNow:
     reachable: bool
     draining: bool
     held: tuple[Held, ...] = ()
+    ahead: int = 0
+    """How many more jobs it may be given than it has room for."""
 
 
 class Hindrance(StrEnum):
@@ -74,6 +79,9 @@ _SENTENCES: dict[Hindrance, str] = {
 }
 
 
+_NEXT = "it has no room now, and its jobs are so short that it will have before it could say so"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Considered:
     """What was found at one site: `None` means that it can start the job now."""
@@ -87,7 +95,7 @@ class Considered:
     def text(self) -> str:
         """Say it to a person."""
         if self.hindrance is None:
-            return "it can start the job now"
+            return self.detail or "it can start the job now"
         return _SENTENCES[self.hindrance] + (f": {self.detail}" if self.detail else "")
 
 
@@ -100,6 +108,8 @@ class Bind:
     guest: bool
     considered: tuple[Considered, ...]
     """The sites in the order in which they were looked at; the last is the one chosen."""
+    ahead: bool = False
+    """It has no room yet: the job waits shortly in its own queue."""
 
 
 def consider(waiting: Waiting, sites: Mapping[SiteId, SiteNow]) -> tuple[Considered, ...]:
@@ -121,22 +131,38 @@ class Placing:
         self._room = {site: _free(state) for site, state in sites.items()}
         self._kept: dict[SiteId, list[_Kept]] = {}
         self._noes: dict[tuple[SiteId, bool, Resources], Considered] = {}
+        self._ahead = {site: state.ahead for site, state in sites.items()}
 
     @property
     def full(self) -> bool:
         """Whether nothing more can start anywhere, whatever it asks for."""
-        return not any(_takes_any(state, self._room[site]) for site, state in self._sites.items())
+        return not any(
+            _takes_any(state, self._room[site]) or (self._ahead[site] > 0 and _is_open(state))
+            for site, state in self._sites.items()
+        )
 
-    def offer(self, waiting: Waiting) -> Bind | None:
-        """Bind a job if it can start now; else keep room for it if it has waited too long."""
+    def offer(self, waiting: Waiting, *, ahead: bool = True) -> Bind | None:
+        """Bind a job if it can start now, or `ahead` of that; else keep room for it if it has waited too long."""
         found = self.consider(waiting)
         if found and found[-1].hindrance is None:
             chosen = found[-1]
             state = self._sites[chosen.site]
             self._room[chosen.site] = _without(self._room[chosen.site], state, waiting.resources)
             return Bind(job=waiting.job, site=chosen.site, guest=chosen.guest, considered=found)
+        early = self._early(found) if ahead else None
+        if early is not None:
+            self._ahead[early.site] -= 1
+            others = tuple(one for one in found if one.site != early.site)
+            return Bind(job=waiting.job, site=early.site, guest=early.guest, considered=(*others, early), ahead=True)
         if seconds_between(waiting.since, self._now) > self._patience:
             self._keep(waiting.resources, found)
+        return None
+
+    def _early(self, found: Sequence[Considered]) -> Considered | None:
+        """Choose the first site that may be given a job ahead: one that lacks nothing but room, kept for nobody."""
+        for one in found:
+            if one.hindrance is Hindrance.NO_ROOM and self._ahead.get(one.site, 0) > 0 and not self._kept.get(one.site):
+                return Considered(site=one.site, guest=one.guest, hindrance=None, detail=_NEXT)
         return None
 
     def consider(self, waiting: Waiting) -> tuple[Considered, ...]:
@@ -223,8 +249,12 @@ def _without(room: _Room, now: SiteNow, resources: Resources) -> _Room:
     )
 
 
+def _is_open(state: SiteNow) -> bool:
+    return state.reachable and not state.draining and state.capacity is not None
+
+
 def _takes_any(state: SiteNow, room: _Room) -> bool:
-    if not state.reachable or state.draining or state.capacity is None:
+    if not _is_open(state) or state.capacity is None:
         return False
     return any(
         lane is not None and lane.open and any(group.cpus for group in room.of(guest=guest))

@@ -7,7 +7,8 @@ nobody starts a run that was ever claimed, so that none runs twice.
 
 import os
 import signal
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from foedus.drivers.local.supervisor import MARK, STOP
 from foedus.drivers.local.ticket import Ticket
 
 _MEBIBYTE = 1024 * 1024
+_REMEMBERED = 1000
+"""How many attempts that are over are kept in memory."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,6 +107,8 @@ class Board:
 
     def __init__(self, settings: LocalSettings, shelf: Shelf) -> None:
         self.attempts: dict[str, Attempt] = {}
+        self.over: OrderedDict[str, Attempt] = OrderedDict()
+        """The newest of those that are over, which are asked about most."""
         self._settings = settings
         self._shelf = shelf
         self._foreman = Foreman()
@@ -114,11 +119,14 @@ class Board:
         """Let the spawner go; running jobs go on."""
         self._foreman.close()
 
-    def advance(self, now: int, *, anew: bool) -> None:
-        """Bring every attempt up to date, then let the queue move; `anew` reads all of them from disk."""
+    def advance(self, now: int, *, anew: bool = False, ended: Collection[str] | None = None) -> None:
+        """Bring attempts up to date, then let the queue move; `anew` reads all of them from disk.
+
+        ``ended`` names those that are said to have ended; without it, all are looked at.
+        """
         if anew:
             self._read_all()
-        for attempt in list(self.attempts.values()):
+        for attempt in self._named(None if anew else ended):
             self._settle(attempt, now)
         holdings = [_holding(each, self._settings.grace) for each in self.attempts.values() if each.orders is not None]
         waiting = [_waiting(each) for each in self.attempts.values() if each.orders is None]
@@ -132,9 +140,14 @@ class Board:
         for key in decision.displaced:
             self._end(self.attempts[key], Outcome.PREEMPTED, now)
 
-    def add(self, ticket: Ticket) -> None:
-        """Take a new attempt into the queue."""
-        self.attempts[ticket.key] = Attempt(ticket=ticket, folder=self._shelf.add(ticket))
+    def _named(self, names: Collection[str] | None) -> list[Attempt]:
+        if names is None:
+            return list(self.attempts.values())
+        return [self.attempts[name] for name in names if name in self.attempts]
+
+    def add(self, ticket: Ticket, draft: Path) -> None:
+        """Take a new attempt into the queue; it moves at the next `advance`."""
+        self.attempts[ticket.key] = Attempt(ticket=ticket, folder=self._shelf.add(ticket, draft))
 
     def cancel(self, attempt: Attempt, now: int) -> None:
         """End an attempt for good."""
@@ -201,7 +214,8 @@ class Board:
 
     def _place(self, attempt: Attempt, pieces: tuple[Piece, ...], now: int) -> None:
         orders = self._orders(attempt, pieces, now)
-        write(attempt.folder, attempt.restart, orders, claim=True)
+        # nothing runs before its supervisor has made its own record durable, and with it the name of this one
+        write(attempt.folder, attempt.restart, orders, claim=True, settle=False)
         self._shelf.changed()
         attempt.orders = orders
         self._foreman.send(attempt.folder, attempt.restart)
@@ -245,6 +259,9 @@ class Board:
         self._shelf.retire(attempt.folder)
         self._foreman.forget(attempt.folder)
         del self.attempts[attempt.ticket.key]
+        self.over[attempt.ticket.key] = attempt
+        if len(self.over) > _REMEMBERED:
+            self.over.popitem(last=False)
 
     def _orders(self, attempt: Attempt, pieces: tuple[Piece, ...], now: int) -> Orders:
         ticket, settings = attempt.ticket, self._settings

@@ -4,8 +4,8 @@ Limits, and how they are held: time by the supervisor's clock, memory by adding 
 processes every `poll` seconds (as Slurm does without cgroups, so a short peak can pass unseen), CPUs by binding to the
 CPUs that were handed out where the machine has that many, GPUs by ``CUDA_VISIBLE_DEVICES``.
 
-The queue moves whenever the driver is asked something and whenever a job ends. While no driver runs, running jobs go
-on and waiting ones wait.
+The queue moves whenever a job comes or ends, and whenever the driver is asked something. While no driver runs, running
+jobs go on and waiting ones wait.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 
 from foedus.core.base.errors import BadInput, Fault, SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import Marker
@@ -32,6 +32,9 @@ _TICK = 1.0
 """Seconds after which a supervisor that was killed is missed at the latest."""
 _PURGE_EVERY = 3600
 """Seconds."""
+_GATHER = 0.02
+"""Seconds that jobs which come or end are gathered for, so that the queue moves once for all of them."""
+_PIPE = 65_536
 
 
 def build(settings: Mapping[str, object]) -> "LocalDriver":
@@ -55,6 +58,7 @@ class LocalDriver:
     """A `foedus.drivers.base.SiteDriver` for one machine."""
 
     source = "local"
+    revives = False
 
     def __init__(self, settings: LocalSettings, shelf: Shelf) -> None:
         self._settings = settings
@@ -68,8 +72,9 @@ class LocalDriver:
 
     def start(self, launch: Launch) -> str:
         """Take an attempt into the queue; one that was taken before is not taken again."""
-        with self._turn() as now:
-            known = self._shelf.find(key(launch.marker))
+        name = key(launch.marker)
+        with self._turn(moving=False) as now:
+            known = self._shelf.find(name)
             if known is not None:
                 return str(read_attempt(known).ticket.native_id)
             self._refuse_impossible(launch)
@@ -80,9 +85,14 @@ class LocalDriver:
                 submitted=now,
                 agent_uid=os.geteuid(),
             )
-            self._board.add(ticket)
-            self._board.advance(now, anew=False)
-            return str(ticket.native_id)
+        with self._translated():
+            draft = self._shelf.draft(ticket)
+        with self._turn(moving=False):
+            known = self._shelf.find(name)
+            if known is None:
+                self._board.add(ticket, draft)
+        tell_end(str(self._shelf.wake))
+        return str(ticket.native_id if known is None else read_attempt(known).ticket.native_id)
 
     def look(self, refs: Sequence[Ref]) -> Mapping[Marker, Sighting]:
         """Say where every attempt is; the state folder knows them by marker, so a doubtful `Ref` is as good as any."""
@@ -95,16 +105,16 @@ class LocalDriver:
             attempt = self._board.attempts.get(key(ref.marker))
             if attempt is not None:
                 self._board.cancel(attempt, now)
-                self._board.advance(now, anew=False)
+                self._board.advance(now)
 
     def usage(self, refs: Sequence[Ref]) -> Mapping[Marker, tuple[Record, ...]]:
         """Return what the finished runs of each attempt used."""
-        with self._turn():
+        with self._turn(ended=()):
             return {ref.marker: records(self._attempt(ref.marker)) for ref in refs}
 
     def capacity(self) -> Capacity:
         """Say what can start now. Where owners displace guests, what guests hold is free to owners."""
-        with self._turn():
+        with self._turn(ended=()):
             owners = guests = self._whole
             for attempt in self._board.attempts.values():
                 guest = attempt.ticket.guest
@@ -126,20 +136,29 @@ class LocalDriver:
             self._board.close()
 
     @contextlib.contextmanager
-    def _turn(self) -> Generator[int]:
-        """Hold the state alone, brought up to date; native errors become ours here and nowhere else."""
+    def _turn(self, *, ended: Collection[str] | None = None, moving: bool = True) -> Generator[int]:
+        """Hold the state alone, brought up to date: about those that have `ended`, or about all.
+
+        Without `moving` the queue is left to the next turn.
+        """
         with self._mutex:
             self._start_mover()
-            try:
-                with self._shelf.turn() as foreign:
-                    now = int(time.clock_gettime(time.CLOCK_REALTIME))
-                    self._board.advance(now, anew=foreign)
-                    yield now
-            except (OSError, ValueError) as error:
-                raise SiteTrouble(
-                    f"the state folder {self._settings.state} failed: {error}",
-                    remedy="see that its disk works and has room, and that nobody else changes its files",
-                ) from error
+            with self._translated(), self._shelf.turn() as foreign:
+                now = int(time.clock_gettime(time.CLOCK_REALTIME))
+                if foreign or moving:
+                    self._board.advance(now, anew=foreign, ended=ended)
+                yield now
+
+    @contextlib.contextmanager
+    def _translated(self) -> Generator[None]:
+        """Make native errors ours, here and nowhere else."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            raise SiteTrouble(
+                f"the state folder {self._settings.state} failed: {error}",
+                remedy="see that its disk works and has room, and that nobody else changes its files",
+            ) from error
 
     def _start_mover(self) -> None:
         if self._mover is None and not self._closing.is_set():
@@ -147,14 +166,19 @@ class LocalDriver:
             self._mover.start()
 
     def _move(self) -> None:
-        """Let the queue move whenever a supervisor writes to the pipe, and at every tick."""
+        """Let the queue move whenever the pipe is written to; and look at everything at every tick."""
         wake = os.open(self._shelf.wake, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        tick = 0.0
         try:
             while not self._closing.is_set():
-                if select.select([wake], [], [], _TICK)[0]:
+                ended: list[str] | None = None
+                if select.select([wake], [], [], max(0.0, tick - time.monotonic()))[0]:
+                    self._closing.wait(_GATHER)
                     with contextlib.suppress(BlockingIOError):  # another driver on this folder was quicker
-                        os.read(wake, 4096)
-                with contextlib.suppress(SiteTrouble), self._turn() as now:  # whoever asks next is told
+                        ended = os.read(wake, _PIPE).decode(errors="replace").split("\n")
+                if time.monotonic() >= tick:
+                    tick, ended = time.monotonic() + _TICK, None
+                with contextlib.suppress(SiteTrouble), self._turn(ended=ended) as now:  # whoever asks next is told
                     if now >= self._purge_at:
                         self._shelf.purge(now - self._settings.keep)
                         self._purge_at = now + _PURGE_EVERY
@@ -163,7 +187,7 @@ class LocalDriver:
 
     def _attempt(self, marker: Marker) -> Attempt | None:
         name = key(marker)
-        attempt = self._board.attempts.get(name)
+        attempt = self._board.attempts.get(name) or self._board.over.get(name)
         if attempt is not None:
             return attempt
         folder = self._shelf.find(name)

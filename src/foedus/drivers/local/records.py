@@ -106,15 +106,19 @@ def read(folder: Path, restart: int, kind: type[_Kind]) -> _Kind | None:
         raise ValueError(f"{path_of(folder, restart, kind)} was written by another version: {error}") from error
 
 
-def write(folder: Path, restart: int, record: Orders | Begun | Done, *, claim: bool = False) -> bool:
+def write(
+    folder: Path, restart: int, record: Orders | Begun | Done, *, claim: bool = False, settle: bool = True
+) -> bool:
     """Write a record durably and whole, or not at all; with `claim`, only if there is none yet.
 
-    Returns False where somebody else had claimed it.
+    Without `settle` the next record of the folder makes this one's name durable. Returns False where somebody else had
+    claimed it.
     """
-    return put(path_of(folder, restart, type(record)), json.dumps(asdict(record)).encode(), claim=claim)
+    content = json.dumps(asdict(record)).encode()
+    return put(path_of(folder, restart, type(record)), content, claim=claim, settle=settle)
 
 
-def put(path: Path, content: bytes, *, claim: bool = False) -> bool:
+def put(path: Path, content: bytes, *, claim: bool = False, settle: bool = True) -> bool:
     """Write a file as `write` does."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_native_id()}.new")
     with temporary.open("wb") as file:
@@ -130,7 +134,8 @@ def put(path: Path, content: bytes, *, claim: bool = False) -> bool:
     except FileExistsError:
         temporary.unlink()
         return False
-    sync_folder(path.parent)
+    if settle:
+        sync_folder(path.parent)
     return True
 
 

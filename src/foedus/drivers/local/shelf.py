@@ -79,12 +79,15 @@ class Shelf:
         numbers.following += 1
         return numbers.following - 1
 
-    def add(self, ticket: Ticket) -> Path:
-        """Keep a new attempt; once this returns it survives everything but the loss of the disk."""
-        draft = self._new / ticket.key
-        shutil.rmtree(draft, ignore_errors=True)
+    def draft(self, ticket: Ticket) -> Path:
+        """Write a new attempt down where nobody looks; needs no turn, so that several wait for the disk together."""
+        draft = self._new / f"{ticket.key}.{ticket.native_id}"
         draft.mkdir(mode=0o700)
         put(draft / "launch.json", dump(ticket))
+        return draft
+
+    def add(self, ticket: Ticket, draft: Path) -> Path:
+        """Keep a new attempt; once this returns it survives everything but the loss of the disk."""
         folder = self.jobs / ticket.key
         draft.rename(folder)
         sync_folder(self.jobs)
@@ -101,8 +104,8 @@ class Shelf:
         self.changed()
 
     def purge(self, before: int) -> None:
-        """Forget attempts that were put aside before a second since the epoch."""
-        for folder in self.ended.iterdir():
+        """Forget attempts that were put aside, or left half-written, before a second since the epoch."""
+        for folder in (*self.ended.iterdir(), *self._new.iterdir()):
             if folder.stat().st_mtime < before:
                 shutil.rmtree(folder)
 

@@ -70,7 +70,7 @@ def supervise(folder: Path, restart: int) -> None:
         run.outcome, run.reason = "node-fail", traceback.format_exc().strip().rpartition("\n")[2]
         _bury(run)
     _write_end(run)
-    tell_end(orders.wake)
+    tell_end(orders.wake, folder.name)
 
 
 def _detach() -> None:
@@ -217,11 +217,11 @@ def _done(run: _Run) -> Done:
     )
 
 
-def tell_end(pipe: str) -> None:
-    """Wake a driver, if one listens."""
+def tell_end(pipe: str, name: str = "") -> None:
+    """Wake a driver, if one listens, with the name of an attempt that has ended. One that is full looks at all."""
     with contextlib.suppress(OSError):
         descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        os.write(descriptor, b".")
+        os.write(descriptor, f"{name}\n".encode())
         os.close(descriptor)
 
 

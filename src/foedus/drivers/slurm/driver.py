@@ -44,6 +44,8 @@ class SlurmDriver:
             **conf,
         }
 
+    revives = True
+
     @property
     def source(self) -> str:
         """Name of the accounting behind `usage`."""

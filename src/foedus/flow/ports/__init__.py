@@ -5,7 +5,7 @@ answers `bool` says whether the row was in a state that allows the change, and c
 """
 
 from foedus.flow.ports.attempts import AttemptChange, Attempts, Recent
-from foedus.flow.ports.books import Ledger, SealRecord
+from foedus.flow.ports.books import Booking, Ledger, SealRecord
 from foedus.flow.ports.files import Logs, Pieces, PieceStore
 from foedus.flow.ports.jobs import JobChange, JobFilter, Jobs, Visible
 from foedus.flow.ports.people import People, Project, Projects, Token, User
@@ -20,6 +20,7 @@ __all__ = [
     "Answered",
     "AttemptChange",
     "Attempts",
+    "Booking",
     "JobChange",
     "JobFilter",
     "Jobs",

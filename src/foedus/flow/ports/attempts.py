@@ -55,6 +55,10 @@ class Attempts(Protocol):
         """Load one."""
         ...
 
+    def some(self, keys: Sequence[tuple[JobId, int]]) -> Mapping[tuple[JobId, int], Attempt]:
+        """Load several; absent ones are left out."""
+        ...
+
     def of(self, job: JobId) -> Sequence[Attempt]:
         """Return all attempts of a job, in order."""
         ...
@@ -105,8 +109,8 @@ class Attempts(Protocol):
         """Ask for the end of a live attempt; a cancel overrides a recall, never the reverse."""
         ...
 
-    def booked(self, job: JobId, number: int, entry: int) -> bool:
-        """Note the ledger entry of an attempt, once."""
+    def booked(self, entries: Mapping[tuple[JobId, int], int]) -> None:
+        """Note the ledger entries of attempts, each once."""
         ...
 
     def unbooked(self, before: Instant, limit: int, site: SiteId | None = None) -> Sequence[Attempt]:

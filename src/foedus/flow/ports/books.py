@@ -1,6 +1,6 @@
 """The chain and the countersignatures under it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,17 @@ from foedus.core.base.ids import JobId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.ledger.chain import Head
 from foedus.core.ledger.entry import Entry, Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """What is to become an entry."""
+
+    kind: Kind
+    body: JsonObject
+    signatures: Sequence[Signature]
+    attempt: tuple[JobId, int] | None = None
+    """Makes a usage record unique: a second one of an attempt is a `Conflict`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +51,12 @@ class Ledger(Protocol):
         """Chain a new entry. `attempt` makes a usage record unique: a second one is a `Conflict`."""
         ...
 
-    def usage_entry(self, job: JobId, number: int) -> int | None:
-        """Return the entry that books an attempt."""
+    def append_all(self, bookings: Sequence[Booking], at: Instant) -> Sequence[Entry]:
+        """Chain new entries, in order."""
+        ...
+
+    def usage_entries(self, attempts: Sequence[tuple[JobId, int]]) -> Mapping[tuple[JobId, int], int]:
+        """Return the entries that book attempts; those that are not booked are left out."""
         ...
 
     def entries(self, start: int, limit: int) -> Sequence[Entry]:

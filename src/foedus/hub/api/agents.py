@@ -208,7 +208,7 @@ def agent_report(hub: ThisHub, agent: Agent, request: ReportRequest) -> ReportRe
     def take(tx: Transaction) -> ReportReply:
         before = _fence(tx, agent)
         tx.sites.saw(agent.site, now, request.capacity, draining=request.draining)
-        statuses = [report(tx, agent.site, item, agent.epoch, now) for item in request.statuses]
+        statuses = report(tx, agent.site, request.statuses, agent.epoch, now)
         agreement = hub.agreement(tx)
         usages = [book(tx, agreement, agent.site, item, verify=hub.verify, now=now) for item in request.usages]
         for seal in request.seals:

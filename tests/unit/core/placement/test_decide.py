@@ -204,3 +204,48 @@ def test_never_over_committed_and_never_starved(frees, asked):
         for later in list(jobs.values())[number + 1 :]:
             if bound.get(later.job) == home:
                 assert pack(later.resources, useless(one.resources, whole, whole), whole) is not None, "starved"
+
+
+BUSY = Capacity(owner=lane(free=()), guest=lane("guest", free=()))
+
+
+def test_where_short_jobs_follow_one_another_the_next_ones_are_given_ahead():
+    jobs = [waiting(str(number), sites=BOTH) for number in range(1, 5)]
+    found = binds(jobs, {"jerusalem": site(capacity=BUSY, ahead=1), "baku": site(capacity=BUSY, ahead=2)})
+    assert [(bind.job, bind.site, bind.ahead) for bind in found] == [
+        ("1", "jerusalem", True),
+        ("2", "baku", True),
+        ("3", "baku", True),
+    ]
+    assert [(one.site, one.hindrance) for one in found[1].considered] == [
+        ("jerusalem", Hindrance.NO_ROOM),
+        ("baku", None),
+    ]
+    assert found[1].considered[-1].text.startswith("it has no room now, and its jobs are so short")
+
+
+def test_room_goes_before_what_is_given_ahead():
+    found = binds([waiting("1", sites=BOTH)], {"jerusalem": site(capacity=BUSY, ahead=9), "baku": site()})
+    assert [(bind.site, bind.ahead) for bind in found] == [("baku", False)]
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        site(capacity=BUSY, ahead=9, draining=True),
+        site(capacity=BUSY, ahead=9, reachable=False),
+        site(capacity=Capacity(owner=lane(free=(), open=False), guest=None), ahead=9),
+        site(capacity=Capacity(owner=lane(free=(), whole=(CPUS,)), guest=None), ahead=9),
+    ],
+)
+def test_nothing_is_given_ahead_to_a_site_that_lacks_more_than_room(now):
+    assert run([waiting("1")], jerusalem=now) == []
+
+
+def test_nothing_is_given_ahead_where_room_is_kept_or_to_recall_a_job():
+    tight = site(capacity=Capacity(owner=lane(free=(CPUS,)), guest=None), ahead=9)
+    placing = Placing(sites={"jerusalem": tight}, patience=PATIENCE, now=NOW)
+    assert placing.offer(waiting("1"), ahead=False) is None
+    assert placing.offer(waiting("2", age=2 * PATIENCE), ahead=False) is None
+    assert placing.offer(waiting("3")) is None
+    assert not placing.full
