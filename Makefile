@@ -19,7 +19,7 @@ test: check system  ## Everything: checks, unit, contract and end-to-end tests, 
 live: .venv/ready system  ## Only what runs on two real Slurm clusters
 	$(PYTEST) tests/live
 
-chaos: .venv/ready system  ## Break every part at random while N jobs run, then compare all sources (N=500 SEED=1)
+chaos: .venv/ready system  ## Break every part at random while N jobs run, then compare all sources (N=500 SEED=1 MINUTES=600)
 	FOEDUS_CHAOS_JOBS=$(or $(N),500) FOEDUS_CHAOS_SEED=$(or $(SEED),1) FOEDUS_CHAOS_MINUTES=$(or $(MINUTES),600) \
 		$(PYTEST) -s tests/live/test_crash.py
 	FOEDUS_CHAOS_CALLS=1000 $(PYTEST) tests/e2e/test_lost_replies.py
