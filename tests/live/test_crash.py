@@ -67,6 +67,7 @@ def hunt(bed: ChaosBed, folder: Path) -> None:
     """Run all the parts and say what they found."""
     load = Load(bed, tell)
     storm(bed, load)
+    settled(bed)  # what the storm left behind would stand before the jobs that are timed now
     recoveries = recover(bed, load, max(2, min(12, JOBS // 50)))
     away = a_day_away(bed, load, "baku", max(2, min(8, JOBS // 50)), cut_s=max(10, min(40, JOBS // 10)))
     hub = settled(bed)
