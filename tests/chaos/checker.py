@@ -143,7 +143,7 @@ def check(sources: Sources) -> Verdict:
         else:
             _fate(verdict, one, job, began[one.tag], runs[one.job])
     _submissions(verdict, sources)
-    _starts(verdict, sources, began)
+    _starts(verdict, sources, began, runs)
     _books(verdict, sources, at_hub)
     for job in {**verdict.lost, **verdict.doubled, **verdict.misbooked, **verdict.stuck}:
         verdict.trails[job] = _trail(sources, at_hub.get(job), job)
@@ -168,12 +168,18 @@ def _by_the_cluster(job: AtHub, markers: Sequence[Marker], runs: Sequence[Run]) 
     mine = [run for run in runs if run.order <= newest and run.native in {marker.native for marker in markers}]
     if job.state == "node-fail":
         return bool(markers) and (not mine or not mine[-1].over or mine[-1].state == "NODE_FAIL")
-    return job.state == "failed" and any(_begun_anew(marker, markers) for marker in markers if marker.again)
+    return job.state == "failed" and any(_begun_anew(marker, markers, runs) for marker in markers if marker.again)
 
 
-def _begun_anew(marker: Marker, markers: Sequence[Marker]) -> bool:
-    """Say whether it is one native job that began more than once: nobody but its cluster can do that."""
-    return any(not one.again and (one.attempt, one.native) == (marker.attempt, marker.native) for one in markers)
+def _begun_anew(marker: Marker, markers: Sequence[Marker], runs: Sequence[Run]) -> bool:
+    """Say whether an attempt began twice by its cluster's own doing.
+
+    Either it is one native job that began more than once, or the cluster began one that it knows nothing of any more:
+    killed before it had saved it, it has no such job in its queue nor in its accounting.
+    """
+    known = {run.native for run in runs}
+    first = [one.native for one in markers if one.attempt == marker.attempt and not one.again]
+    return any(native == marker.native or native not in known for native in first)
 
 
 def _submissions(verdict: Verdict, sources: Sources) -> None:
@@ -184,14 +190,15 @@ def _submissions(verdict: Verdict, sources: Sources) -> None:
             verdict.doubled.setdefault(job.job, []).append(f"is a second job of the submission {job.tag}")
 
 
-def _starts(verdict: Verdict, sources: Sources, markers: dict[str, list[Marker]]) -> None:
+def _starts(verdict: Verdict, sources: Sources, markers: dict[str, list[Marker]], runs: dict[str, list[Run]]) -> None:
     """One attempt begins once, as one native job; a job begins again only after an end that allows it."""
     jobs = {job.tag: job for job in sources.hub}
     for marker in sources.markers:
         if marker.again:
             found = jobs.get(marker.tag)
             name = found.job if found else marker.tag
-            kind = verdict.cluster if _begun_anew(marker, markers[marker.tag]) else verdict.doubled
+            own = _begun_anew(marker, markers[marker.tag], runs[name])
+            kind = verdict.cluster if own else verdict.doubled
             kind.setdefault(name, []).append(f"attempt {marker.attempt} began twice ({marker.native})")
     natives: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
     for run in sources.runs:

@@ -81,12 +81,22 @@ def test_each_wrong_is_found(changes, line):
             "ended as node-fail",
         ),
         ({"markers": [BEGAN, replace(BEGAN, again=True)]}, "attempt 1 began twice (31)"),
+        (
+            {"markers": [replace(BEGAN, native="30"), replace(BEGAN, again=True)], "hub": job(state="failed")},
+            "ended as failed; attempt 1 began twice (31)",
+        ),
         ({"markers": [BEGAN, replace(BEGAN, attempt=2)]}, "began again after attempt 1, which is completed"),
     ],
-    ids=["a node failed", "the controller forgot it", "it began one job twice", "it queued an ended job again"],
+    ids=[
+        "a node failed",
+        "the controller forgot it",
+        "it began one job twice",
+        "it forgot the first one",
+        "it queued an ended job again",
+    ],
 )
 def test_what_the_cluster_did_itself_is_told_apart(changes, words):
     verdict = check(replace(SOUND, **changes))
 
-    assert (verdict.line, verdict.cluster) == ("lost 0 doubled 0 misbooked 0 stuck 0", {"7": [words]})
+    assert (verdict.line, verdict.cluster) == ("lost 0 doubled 0 misbooked 0 stuck 0", {"7": words.split("; ")})
     assert f"by the cluster itself: job 7: {words}" in str(verdict)
