@@ -114,7 +114,7 @@ def handing(row: Row, account: str, folder: str, now: Instant) -> Row:
     return row.model_copy(update=update)
 
 
-_KNOWN: Mapping[str, object] = {"unknown_since": None, "unknowns": 0}
+_KNOWN: Mapping[str, object] = {"unknown_since": None, "unknowns": 0, "forgotten": False}
 
 
 def handed(row: Row, native_id: str) -> Row:
@@ -132,7 +132,10 @@ def seen(row: Row, sighting: Sighting, now: Instant, rules: Rules) -> Row:
         return row if row.step in {Step.ENDED, Step.CLOSED} else _not_seen(row, now, rules)
     if row.step is Step.CLOSED and sighting.restarts <= row.restarts:
         return row
-    return _shown(row, sighting, now)
+    if sighting.forgotten and row.step is Step.ENDED and sighting.restarts <= row.restarts:
+        return row
+    shown = _shown(row, sighting, now)
+    return _forgotten(row, shown, now, rules) if sighting.forgotten else shown
 
 
 def _shown(row: Row, sighting: Sighting, now: Instant) -> Row:
@@ -161,9 +164,19 @@ def _shown(row: Row, sighting: Sighting, now: Instant) -> Row:
     return row.model_copy(update=update)
 
 
+def _forgotten(row: Row, shown: Row, now: Instant, rules: Rules) -> Row:
+    """Follow what only the accounting has: a scheduler that lost a job never tells its end."""
+    since = min(row.unknown_since or now, now)
+    shown = shown.model_copy(update={"unknown_since": since, "unknowns": row.unknowns + 1, "forgotten": True})
+    if shown.unknowns < _CLEAN_LOOKS or seconds_between(since, now) < rules.lost_after_s:
+        return shown
+    note = f"the cluster lost it: its queue does not know it since {iso(since)}, and its accounting has no end of it"
+    return shown.model_copy(update={"step": Step.ENDED, "ended": now, "note": note})
+
+
 def _not_seen(row: Row, now: Instant, rules: Rules) -> Row:
     since = min(row.unknown_since or now, now)  # the clock may have been set back
-    row = row.model_copy(update={"unknown_since": since, "unknowns": row.unknowns + 1})
+    row = row.model_copy(update={"unknown_since": since, "unknowns": row.unknowns + 1, "forgotten": False})
     if row.unknowns < _CLEAN_LOOKS:
         return row
     if row.step is Step.HANDING:

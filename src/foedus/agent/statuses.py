@@ -85,6 +85,8 @@ def _item(row: Row, state: AttemptState, reason: str) -> StatusItem:
 
 
 def _reason(row: Row) -> str:
+    if row.forgotten and row.unknown_since is not None and row.step is not Step.ENDED:
+        return f"only the cluster's accounting knows it since {iso(row.unknown_since)}"
     if row.unknown_since is not None and row.step is not Step.ENDED:
         return f"neither the cluster's queue nor its accounting knows it since {iso(row.unknown_since)}"
     if row.step is Step.ENDED:

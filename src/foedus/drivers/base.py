@@ -84,6 +84,8 @@ class Sighting:
     """Why it waits or ended, in the cluster's words."""
     started: Instant | None = None
     """Start of the newest restart."""
+    forgotten: bool = False
+    """Only the accounting knows it, and has no end of it: the scheduler is about to tell that, or has lost the job."""
     stdout: Path | None = None
     """Where its output goes; the same file as `stderr` unless the script separates them."""
     stderr: Path | None = None

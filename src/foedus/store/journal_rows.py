@@ -78,7 +78,9 @@ class Row(Message):
     """When the cluster was last told to end it."""
     unknown_since: Time | None = None
     unknowns: int = 0
-    """How many looks in a row found it nowhere, each with every source answering."""
+    """How many looks in a row found it nowhere, or in the accounting alone, each with every source answering."""
+    forgotten: bool = False
+    """The newest look found it in the accounting alone."""
     ended: Time | None = None
     """When the agent learnt that it is over."""
     logged: bool = False

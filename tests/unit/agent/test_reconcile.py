@@ -158,6 +158,38 @@ def test_an_attempt_that_stays_forgotten_is_lost_and_booked_with_nothing(row, at
     assert status.reason.startswith("the cluster lost it")
 
 
+def test_an_attempt_that_only_the_accounting_knows_is_given_up_when_its_end_does_not_come(row, at):
+    one = reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1")
+    one = see(one, at, 1, "running", started=at(1))
+    one = see(one, at, 100, "running", started=at(1), forgotten=True)
+
+    (status,) = statuses(one)
+    assert (one.step, status.reason) == (
+        Step.RUNNING,
+        "only the cluster's accounting knows it since 2023-11-14T22:15:00Z",
+    )
+    assert see(one, at, 101, "running", started=at(1)).unknown_since is None
+    assert see(one, at, 699, "running", started=at(1), forgotten=True).step is Step.RUNNING
+    one = see(one, at, 700, "running", started=at(1), forgotten=True)
+    assert one.step is Step.ENDED
+    assert see(one, at, 701, "running", started=at(1), forgotten=True) == one
+    (lost,) = reconcile.new_records(one, [], at(701), RULES)
+    assert (lost.outcome, lost.elapsed) == (Outcome.NODE_FAIL, 0)
+    (status,) = statuses(finish(one, at, lost))
+    assert (status.state, status.outcome) == (AttemptState.ENDED, Outcome.NODE_FAIL)
+
+
+def test_an_attempt_that_the_accounting_alone_has_waiting_is_given_back_in_the_end(row, at):
+    one = reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1")
+    one = see(see(one, at, 1, "pending", forgotten=True), at, 601, "pending", forgotten=True)
+
+    (lost,) = reconcile.new_records(one, [], at(601), RULES)
+    (status,) = statuses(finish(one, at, lost))
+    words = "the cluster lost it: its queue does not know it since 2023-11-14T22:13:21Z"
+    ends = "and its accounting has no end of it; it was never seen to run"
+    assert (status.state, status.reason) == (AttemptState.RETURNED, f"{words}, {ends}")
+
+
 def test_each_restart_of_the_cluster_is_an_attempt_of_its_own(row, at, record):
     one = reconcile.handed(reconcile.handing(row(attempt=3), "a", "/f", at(0)), "n1")
     one = see(see(one, at, 1, "running", started=at(1)), at, 10, "pending", restarts=1, reason="BeginTime")

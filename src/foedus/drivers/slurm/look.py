@@ -114,6 +114,7 @@ def sighting(found: Found) -> Sighting:
         native_state=newest.state,
         reason=FORGOTTEN,
         started=newest.began,
+        forgotten=True,
     )
 
 
