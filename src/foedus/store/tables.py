@@ -1,7 +1,6 @@
 """The tables. Instants are milliseconds, budgets GPU-seconds; what is only ever read whole is JSON in a text column.
 
-Allowed values stand in CHECK constraints, so that the database refuses what the rules do not know. The indices are made
-for a million jobs: every list is a walk along one of them.
+CHECK constraints refuse what the rules do not know. Every list of a million jobs is a walk along one of the indices.
 """
 
 from collections.abc import Iterable
