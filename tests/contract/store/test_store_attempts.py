@@ -210,7 +210,11 @@ def test_what_ended_and_is_not_booked(store: SqlStore):
         attempt(6, bound=Instant(10)),
     )
     with store.read() as tx:
-        assert tx.attempts.unbooked(JERUSALEM, Instant(5), Instant(30)) == [over]
+        mine, others = [over, replace(over, job=JobId("5"), bound=Instant(5))], replace(over, job=JobId("3"), site=BAKU)
+        assert tx.attempts.unbooked(Instant(30), 10, JERUSALEM) == mine
+        assert tx.attempts.unbooked(Instant(30), 2) == [mine[0], others]
+        assert tx.attempts.count_unbooked() == {JERUSALEM: 3, BAKU: 1}
+        assert tx.attempts.ended() == {JERUSALEM: 4, BAKU: 1}
 
 
 def test_which_sites_gave_a_job_back_lately(store: SqlStore):

@@ -137,6 +137,8 @@ def test_seals_are_kept_once_and_the_newest_is_shown(store: SqlStore):
         return append(None, kind=Kind.PROJECT, body=body(seq), signatures=(), at=NOW).hash
 
     with store.begin() as tx:
+        for site in (JERUSALEM, BAKU):
+            tx.sites.enrol(site, f"ed25519:{site}")
         for one in (record(JERUSALEM, 1, "a"), record(JERUSALEM, 2, "b"), record(BAKU, 1, "c"), record(BAKU, 1, "d")):
             tx.ledger.seal(one)
     with store.read() as tx:

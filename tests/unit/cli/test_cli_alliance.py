@@ -188,7 +188,7 @@ def test_a_sites_key_is_revoked(foedus, hub):
     done = foedus("site", "revoke", "baku")
     assert (done.exit_code, done.stdout) == (0, f"the hub takes nothing signed with {KEY} any more\n")
     assert "a new code lets the same key enrol again" in done.stderr
-    assert hub.body() == {"statement": None}
+    assert hub.body() == {"statement": None, "requeue": False}
 
 
 @pytest.mark.parametrize("given", [None, "ed25519:" + "b" * 64])
@@ -205,7 +205,7 @@ def test_a_sites_key_is_revoked_for_good_with_its_partners_key(foedus, hub, tmp_
     assert done.exit_code == 0, done.stderr
     assert "ledger entry 12 says so, for good" in done.stderr
     said = Revocation(alliance="caspian", site="baku", key=given or KEY, reason="the machine was stolen")
-    assert hub.body() == {"statement": make(partner, said).json()}
+    assert hub.body() == {"statement": make(partner, said).json(), "requeue": False}
 
 
 def test_a_key_to_revoke_has_to_be_there(foedus, hub, tmp_path):
