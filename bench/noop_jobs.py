@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from parts import processor
-from parts.figures import figure, size
+from parts.figures import SHORT, figure, size
 
 import postgres
 from foedus.cli.trial.alliance import Alliance, TrialSite
@@ -59,7 +59,7 @@ def alliance(database: str) -> Iterator[Alliance]:
     with tempfile.TemporaryDirectory(prefix="foedus-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        trial = Alliance(folder, [site(folder)], database=database)
+        trial = Alliance(folder, [site(folder)], database=database, hub_settings=SHORT)
         try:
             trial.found()
             trial.start_hub()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from parts.figures import figure, size
+from parts.figures import SHORT, figure, size
 from parts.slurm import BedError, Marks, SlurmBed, alliance_on, clusters, figures, later, submit, until_taken
 
 from foedus.cli.trial.alliance import Alliance
@@ -151,7 +151,10 @@ def allied() -> tuple[float, Fate]:
     with clusters() as bed:
         marks = Marks(bed.folder / "marks", SECONDS)
         more = {"lost_after_s": LOST_AFTER_S}
-        with alliance_on(bed, "alliance", settings=more) as alliance, alliance.client("dana") as client:
+        with (
+            alliance_on(bed, "alliance", settings=more, hub_settings=SHORT) as alliance,
+            alliance.client("dana") as client,
+        ):
             one = partial(by_foedus, client, marks)
             rate = throughput(marks, "foedus", one)
             fate = under_fire(marks, "foedus", one, partial(kill_all, bed, alliance), partial(foedus_state, client))

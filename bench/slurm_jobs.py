@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from parts.figures import figure, size
+from parts.figures import SHORT, figure, size
 from parts.slurm import Figures, Marks, SlurmBed, alliance_on, clusters, figures, submit
 
 from foedus.client import Client
@@ -59,7 +59,10 @@ def main() -> None:
         script.write_text(marks.script, encoding="utf-8")
         script.chmod(0o644)
         many, few = measure(bed, "plain", partial(plain, bed, script), marks)
-        with alliance_on(bed, "alliance", sites=[CLUSTER], settings={}) as alliance, alliance.client("dana") as client:
+        with (
+            alliance_on(bed, "alliance", sites=[CLUSTER], settings={}, hub_settings=SHORT) as alliance,
+            alliance.client("dana") as client,
+        ):
             ours, our_few = measure(bed, "foedus", partial(through_foedus, client, marks), marks)
     figure("plain-sbatch", many.rate, "jobs/s")
     figure("foedus-on-slurm", ours.rate, "jobs/s")

@@ -2,6 +2,9 @@
 
 import os
 
+SHORT = {"ahead": "true"}
+"""The hub's setting for an alliance whose jobs are all short, as they are in these programs."""
+
 
 def size() -> float:
     """Return the share of a full run that is asked for: ``FOEDUS_BENCH_SIZE``, 1 where it is not set."""

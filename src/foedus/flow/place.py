@@ -38,6 +38,8 @@ class PlaceRules:
     """How long a site may leave a job in its own queue before it is recalled for a site that can start it."""
     rest: Seconds
     """How long a job stays away from a site that gave it back."""
+    ahead: bool = False
+    """Whether a site whose jobs are short is given the next ones before it has room for them."""
 
 
 def place(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant) -> int:
@@ -121,7 +123,7 @@ def _site_now(record: SiteRecord, given: Sequence[Recent], rules: PlaceRules, no
         and seconds_between(record.seen, now) <= rules.fresh,
         draining=record.draining,
         held=tuple(Held(resources=one.resources, guest=one.guest) for one in given),
-        ahead=max(0, capacity.turnover - waiting) if capacity else 0,
+        ahead=max(0, capacity.turnover - waiting) if capacity and rules.ahead else 0,
     )
 
 

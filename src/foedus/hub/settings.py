@@ -48,6 +48,10 @@ class HubSettings(BaseSettings):
     rest_s: int = Field(default=30, ge=0)
     """Seconds that a job stays away from a site that gave it back."""
 
+    ahead: bool = False
+    """Whether a site is given as many jobs as it has ended in the last five seconds before it has room for them. For
+    alliances whose jobs are all short: behind a long one, a job given ahead waits up to `promise_s`."""
+
     pass_s: float = Field(default=1.0, gt=0)
     """Seconds between two passes of the broker when nothing wakes it."""
 

@@ -58,6 +58,7 @@ class Hub:
             patience=Seconds(self.settings.patience_s),
             promise=Seconds(self.settings.promise_s),
             rest=Seconds(self.settings.rest_s),
+            ahead=self.settings.ahead,
         )
 
     def rules(self, tx: Transaction) -> Rules:
