@@ -69,6 +69,22 @@ def test_what_cannot_be_true_is_refused_in_words(ended: Alliance, *, changes, te
     assert ended.budget() == (GRANTED, 0, 0)
 
 
+def test_a_run_that_began_before_it_was_given_is_disputed_unless_the_hubs_clock_was_wrong_then(alliance: Alliance):
+    right = alliance.now
+    alliance.later(3600)
+    alliance.submit(text=script(gpus=2))
+    alliance.says("jerusalem", 8)
+    alliance.place()
+    alliance.run("jerusalem", "1")
+    times = {"submitted": right, "started": right, "ended": Instant(right + 60_000)}
+    item = alliance.record(replace(alliance.usage("1"), **times))
+
+    assert "is before the site was given the attempt" in take(alliance, item).text
+    alliance.now = Instant(right + 90_000)
+
+    assert take(alliance, item) == ReportItem(job="1", attempt=1, accepted=True)
+
+
 def test_another_sites_record(ended: Alliance):
     text = "attempt 1 of job 1 was not given to baku"
     assert take(ended, ended.record(ended.usage("1")), "baku").text == text

@@ -7,7 +7,7 @@ from foedus.core.agreement.read import read
 from foedus.core.base.dsse import Signature, Verifier
 from foedus.core.base.errors import BadInput, Busy, Fault
 from foedus.core.base.ids import JobId, SiteId
-from foedus.core.base.instant import Instant
+from foedus.core.base.instant import CLOCK_SLACK_S, Instant, seconds_between
 from foedus.core.base.units import GpuSeconds
 from foedus.core.jobs.job import Attempt, Job, Story, StoryKind
 from foedus.core.jobs.state import AttemptState
@@ -69,10 +69,17 @@ def _untrue(
     faults = (
         *implausible(usage, now),
         *_beyond(tx, usage, agreement),
-        *too_early(usage, first.offered or first.bound),
+        *_too_early(usage, first, now),
         *(() if alone else overlaps(usage, _other_runs(tx, usage))),
     )
     return [str(fault) for fault in faults]
+
+
+def _too_early(usage: Usage, first: Attempt, now: Instant) -> tuple[Fault, ...]:
+    """Compare with when the site was given the attempt; nothing is held against it if the hub's own clock was wrong."""
+    given_at = first.offered or first.bound
+    since = now if first.handed is None else min(first.handed, now)
+    return () if seconds_between(since, given_at) > CLOCK_SLACK_S else too_early(usage, given_at)
 
 
 def _beyond(tx: Transaction, usage: Usage, agreement: Agreement) -> tuple[Fault, ...]:
