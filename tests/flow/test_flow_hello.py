@@ -1,9 +1,10 @@
 """The board that an agent gets when it starts: what a lost or old journal is mended from."""
 
-from alliance import Alliance
+from alliance import RULES, Alliance
 
 from foedus.core.jobs.state import AttemptState, Outcome
 from foedus.flow.orders import hello
+from foedus.flow.place import withdraw
 
 
 def board(alliance: Alliance, site: str):
@@ -25,8 +26,17 @@ def test_each_hello_begins_an_epoch(alliance: Alliance):
 
 def test_the_board_has_what_the_site_was_given(alliance: Alliance):
     begun(alliance)
+    alliance.fetch("jerusalem")
     assert board(alliance, "jerusalem") == [("1", 1, 1, AttemptState.BOUND, "")]
     assert board(alliance, "baku") == []
+
+
+def test_what_no_agent_was_ever_given_is_not_on_the_board(alliance: Alliance):
+    begun(alliance)
+
+    assert board(alliance, "jerusalem") == []
+    alliance.later(61)
+    assert alliance.do(lambda tx: withdraw(tx, RULES, alliance.now)) == 1
 
 
 def test_what_the_cluster_queued_again_is_known_there_by_its_first_attempt(alliance: Alliance):

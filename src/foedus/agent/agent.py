@@ -83,7 +83,9 @@ class Agent:
             now = context.clock.now()
             if passed(self._beaten, _BEAT_S, now):
                 self._beaten = now
-                beat = Beat(at=now, pid=self.pid, talking=context.talking, trouble=dict(context.trouble))
+                beat = Beat(
+                    at=context.machine.now(), pid=self.pid, talking=context.talking, trouble=dict(context.trouble)
+                )
                 context.journal.write_note(BEAT, beat.model_dump_json())
         except FoedusError as error:
             context.log.warning("the journal does not answer", error=str(error))

@@ -13,7 +13,7 @@ from foedus.agent.accounts import Account, AccountRules, NoAccount, find_account
 from foedus.agent.folder import StateFolder
 from foedus.agent.hub import Hub
 from foedus.agent.meter import Meter
-from foedus.agent.reconcile import Rules
+from foedus.agent.reconcile import Rules, doubted
 from foedus.agent.settings import AgentSettings
 from foedus.agent.statuses import statuses
 from foedus.core.agreement.model import Agreement
@@ -23,7 +23,7 @@ from foedus.core.base.ids import AllianceId, JobId, SiteId
 from foedus.core.base.instant import Clock
 from foedus.drivers.base import SiteDriver
 from foedus.store.journal import Change, Journal, Key
-from foedus.store.journal_rows import Flags, Row
+from foedus.store.journal_rows import Flags, Row, Step
 from foedus.wire.agents import StartOrder, UsageItem
 from foedus.wire.ledger import SignedHead
 
@@ -56,6 +56,9 @@ class Context:
     signer: Signer
     journal: Journal
     clock: Clock
+    """Passes evenly, whatever is done to the machine's own clock: waits are measured by it."""
+    machine: Clock
+    """The machine's own: what is compared with times of files, of the accounting or of the hub is taken from it."""
     driver: SiteDriver
     hub: Hub
     meter: Meter
@@ -85,9 +88,13 @@ class Context:
 
     def change(self, key: Key, decide: Callable[[Row], Row], usages: Sequence[UsageItem] = ()) -> Row | None:
         """Change an attempt durably, with what the hub is to hear of it."""
-        row = self.journal.change(key, self.clock.now(), decide, statuses, usages)
+        return self.change_together([Change(key=key, decide=decide, usages=usages)])[0]
+
+    def change_together(self, changes: Sequence[Change]) -> list[Row | None]:
+        """Change attempts durably, all of them or none."""
+        rows = self.journal.change_all(changes, self.clock.now(), statuses)
         self.signals.reports.set()
-        return row
+        return rows
 
     def change_all(self, changes: Sequence[Change], doing: str) -> list[Row | None]:
         """Change attempts durably and at once; if that fails, one by one, so that none holds up the others."""
@@ -104,6 +111,15 @@ class Context:
             (row,) = self.journal.change_all([change], self.clock.now(), statuses)
             return row
         return None
+
+    def doubt(self) -> None:
+        """Have everything that is only intended looked for first: the journal may be older than what was done."""
+        intended = [row for row in self.journal.open_rows() if row.step is Step.INTENDED]
+        self.change_together([self._doubting(row) for row in intended])
+
+    def _doubting(self, row: Row) -> Change:
+        folder = str(self.place(row.order))
+        return Change(key=row.key, decide=lambda row: doubted(row, folder))
 
     @contextmanager
     def busy(self, keys: Sequence[Key]) -> Generator[None]:

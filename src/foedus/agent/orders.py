@@ -7,10 +7,10 @@ from foedus import __version__
 from foedus.agent import agreement as agreements
 from foedus.agent.accounts import Account, NoAccount
 from foedus.agent.context import Context
-from foedus.agent.reconcile import adopted, asked_to_stop, doubted, ordered, told_of
+from foedus.agent.reconcile import adopted, asked_to_stop, ordered, told_of
 from foedus.core.base.errors import BadInput, NotAllowed, Stale
 from foedus.core.base.ids import JobId
-from foedus.core.base.instant import Instant, seconds_between
+from foedus.core.base.instant import seconds_between
 from foedus.core.jobs.state import AttemptState
 from foedus.store.journal_rows import Row
 from foedus.wire.agents import BoardItem, HelloReply, HelloRequest, OrdersReply, OrdersRequest, StatusItem, StopOrder
@@ -55,9 +55,9 @@ class Dispatcher:
     def take(self, reply: OrdersReply) -> bool:
         """Write the orders down; other threads carry them out. Says whether any was new."""
         context = self.context
-        now = context.clock.now()
-        fresh = [ordered(order, now) for order in reply.starts if not self._is_refused(order.job, order.attempt)]
-        added = {row.key for row in context.journal.add(fresh, now)}
+        orders = [order for order in reply.starts if not self._is_refused(order.job, order.attempt)]
+        fresh = [ordered(order, context.machine.now()) for order in orders]
+        added = {row.key for row in context.journal.add(fresh, context.clock.now())}
         for row in fresh:
             if row.key in added:
                 context.log.info("ordered", job=row.order.job, attempt=row.order.attempt, project=row.order.project)
@@ -98,12 +98,11 @@ class Dispatcher:
     def _greet(self) -> None:
         context = self.context
         reply = self._hello()
-        skew = seconds_between(reply.now, context.clock.now())
+        skew = seconds_between(reply.now, context.machine.now())
         if abs(skew) > _SKEW_WARNING_S:
             context.log.warning("this machine's clock differs from the hub's", seconds=round(skew, 1))
         context.log.info("greeted the hub", epoch=reply.epoch, board=len(reply.board))
-        known = context.journal.note("epoch")
-        self._adopt(reply.board, intact=known is not None and reply.epoch == int(known) + 1)
+        self._adopt(reply.board)
         context.journal.write_note("epoch", str(reply.epoch))
         context.greeted.set()
         for signal in context.signals.all():
@@ -134,33 +133,29 @@ class Dispatcher:
         context.journal.write_note("sequence", str(number))
         return context.hub.hello(request, number)
 
-    def _adopt(self, board: list[BoardItem], *, intact: bool) -> None:
+    def _adopt(self, board: list[BoardItem]) -> None:
         """Compare the hub's board with the journal.
 
-        A journal is intact if it knows the epoch before this one. Then an order that it does not know was never taken,
-        and what it only intends was never done. Any other journal may be an old copy: everything is looked for first.
+        The journal may be an old copy, and another agent may have worked on a copy of it until this very greeting: what
+        is not known to be at the cluster is looked for first, whatever the journal says.
         """
         context = self.context
-        now = context.clock.now()
         lost: list[Row] = []
         for item in board:
             known = context.journal.binding(item.job, item.attempt)
             if known is not None and known.order.attempt >= item.order.attempt:
                 context.change(known.key, lambda row, item=item: told_of(row, item))
                 context.journal.say_again(item.job)
-            elif not intact or item.state is not AttemptState.BOUND:
-                lost.append(self._lost(item, now))
-        for row in context.journal.add(lost, now):
+            else:
+                lost.append(self._lost(item))
+        for row in context.journal.add(lost, context.clock.now()):
             context.log.warning("adopted: the journal did not know it", job=row.order.job, attempt=row.newest)
             context.change(row.key, _same)
-        if not intact:
-            for row in context.journal.open_rows():
-                folder = str(context.place(row.order))
-                context.change(row.key, lambda row, folder=folder: doubted(row, folder))
+        context.doubt()
         context.signals.looks.set()
 
-    def _lost(self, item: BoardItem, now: Instant) -> Row:
-        row = adopted(item, now)
+    def _lost(self, item: BoardItem) -> Row:
+        row = adopted(item, self.context.machine.now())
         try:
             account = self.context.account(row.order)
         except BadInput as error:

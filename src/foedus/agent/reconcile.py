@@ -5,6 +5,7 @@ A look that failed never gets here, so it changes nothing. Everything returns th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from foedus.core.base.ids import AllianceId, Marker
@@ -211,6 +212,12 @@ def told_to_stop(row: Row, now: Instant) -> Row:
     return row.model_copy(update={"stopped": now})
 
 
+def resumed(row: Row, now: Instant) -> Row:
+    """Let an attempt be followed by a new process: its waits begin anew, which were measured by another's clock."""
+    ended = now if row.step is Step.ENDED and owes_records(row) else row.ended
+    return row.model_copy(update={"ended": ended, "stopped": None if row.stopped is None else now, **_KNOWN})
+
+
 def owes_records(row: Row) -> bool:
     """Say whether some restart that is over has no record yet."""
     finished = row.restarts + (row.step is Step.ENDED)
@@ -218,7 +225,9 @@ def owes_records(row: Row) -> bool:
 
 
 def new_records(row: Row, records: Sequence[Record], now: Instant, rules: Rules) -> tuple[Record, ...]:
-    """Pick the records to book now: those of restarts that are over and not booked.
+    """Pick the records to book now: those of restarts that are over and not booked, none before its predecessor.
+
+    The hub learns of a restart by how the one before it ended, and books nothing of an attempt that it does not know.
 
     Each restart is booked once, from the first reading of its record. A cluster may write over that record later, as
     Slurm does when an operator queues an ended job again: what is in `runs` is neither booked nor told a second time,
@@ -233,11 +242,8 @@ def new_records(row: Row, records: Sequence[Record], now: Instant, rules: Rules)
     overdue = row.ended is not None and (
         row.unknown_since is not None or seconds_between(row.ended, now) >= rules.lost_after_s
     )
-    return tuple(
-        record
-        for number in wanted
-        if (record := found.get(number) or (_missing(row, number, now) if overdue else None)) is not None
-    )
+    in_turn = (found.get(number) or (_missing(row, number, now) if overdue else None) for number in wanted)
+    return tuple(record for record in takewhile(lambda record: record is not None, in_turn) if record is not None)
 
 
 def _missing(row: Row, number: int, now: Instant) -> Record:

@@ -54,6 +54,8 @@ class Reporter:
             return early
         epoch = context.journal.note("epoch") or ""
         full = epoch != self._epoch or passed(self._full, context.settings.board_s, now)
+        if full:
+            context.journal.offer_refused()
         outbox = context.journal.due(_MOST, _MOST)
         seal = context.journal.note(PENDING_SEAL) or ""
         changed = bool(outbox.statuses or outbox.usages or seal) or self._drained != context.flags.draining
@@ -106,9 +108,11 @@ class Reporter:
 
     def _heard(self, outbox: Outbox, reply: ReportReply) -> None:
         context = self.context
+        answers = list(zip(outbox.usages, reply.usages, strict=True))
         context.journal.heard(
             [((due.item.job, due.item.attempt), due.version) for due in outbox.statuses],
-            [_key(usage) for usage in outbox.usages],
+            [_key(usage) for usage, answer in answers if answer.accepted],
+            [_key(usage) for usage, answer in answers if not answer.accepted],
         )
         for item in reply.statuses:
             if not item.accepted:

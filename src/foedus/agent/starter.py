@@ -27,7 +27,7 @@ from foedus.core.base.instant import Instant
 from foedus.drivers.base import Launch
 from foedus.policy.cedar import CedarPolicy
 from foedus.policy.local import read_local
-from foedus.store.journal import Change
+from foedus.store.journal import Change, Key
 from foedus.store.journal_rows import Row, Step
 
 _MEBIBYTE = 1024 * 1024
@@ -35,6 +35,17 @@ _RETRY_S = 5.0
 _IDLE_S = 30.0
 _TOGETHER = 32
 """How many attempts share the two waits for the disk of a hand-over."""
+
+HandOver = Callable[[Row], Change | None]
+"""Hands one attempt over, and says what is to be written down of it."""
+AtOnce = Callable[[HandOver, Sequence[Row], int], list[Change | None]]
+"""Does that with several attempts, so many at the same time; answers in their order."""
+
+
+def by_threads(hand: HandOver, rows: Sequence[Row], width: int) -> list[Change | None]:
+    """Hand attempts over in so many threads."""
+    with ThreadPoolExecutor(width, thread_name_prefix="start") as pool:
+        return list(pool.map(hand, rows))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,10 +91,13 @@ class Starter:
     policy: Policy
     refresh: Callable[[int], None]
     """Fetches the agreement, if the version held is older than that."""
+    at_once: AtOnce = by_threads
+    _begun: bool = False
 
     def step(self) -> float:
         """Hand over what may be handed over."""
         context = self.context
+        self._begin()
         later = _IDLE_S
         intended = [row for row in context.journal.open_rows() if row.step is Step.INTENDED]
         for first in range(0, len(intended), _TOGETHER):
@@ -91,6 +105,12 @@ class Starter:
                 return later
             later = min(later, self._start(intended[first : first + _TOGETHER]))
         return later
+
+    def _begin(self) -> None:
+        """Have what an earlier process left intended looked for: the journal may be an old copy."""
+        if not self._begun:
+            self.context.doubt()
+            self._begun = True
 
     def _start(self, rows: Sequence[Row]) -> float:
         """Prepare attempts and hand them over; returns when to try again those that could not be prepared."""
@@ -174,26 +194,32 @@ class Starter:
     def _hand_over(self, ready: Sequence[tuple[Row, Account]]) -> None:
         """Write down that they are being handed over; only then do it, and write down what came of it."""
         context = self.context
-        now = context.clock.now()
+        now = context.machine.now()
         accounts = {row.key: account for row, account in ready}
-        rows = context.change_all([self._handing(row, account, now) for row, account in ready], "a hand-over")
-        going = [row for row in rows if row is not None and row.step is Step.HANDING]
+        taken: dict[Key, bool] = {}
+        changes = [self._handing(row, account, now, taken) for row, account in ready]
+        rows = context.change_all(changes, "a hand-over")
+        # what another part has put in doubt meanwhile is being handed over too, but not by this one
+        going = [row for row in rows if row is not None and taken[row.key]]
         if context.flags.severed:
             return
-        changes = self._at_once(lambda row: self._handed(row, accounts[row.key]), going)
-        context.change_all([change for change in changes if change is not None], "a hand-over")
+        done = self._all_handed(lambda row: self._handed(row, accounts[row.key]), going)
+        context.change_all([change for change in done if change is not None], "a hand-over")
         context.signals.looks.set()
 
-    def _at_once(self, hand: Callable[[Row], Change | None], rows: Sequence[Row]) -> list[Change | None]:
+    def _all_handed(self, hand: HandOver, rows: Sequence[Row]) -> list[Change | None]:
         width = min(self.context.settings.starts_at_once, len(rows))
-        if width <= 1:
-            return [hand(row) for row in rows]
-        with ThreadPoolExecutor(width, thread_name_prefix="start") as pool:
-            return list(pool.map(hand, rows))
+        return [hand(row) for row in rows] if width <= 1 else self.at_once(hand, rows, width)
 
-    def _handing(self, row: Row, account: Account, now: Instant) -> Change:
+    def _handing(self, row: Row, account: Account, now: Instant, taken: dict[Key, bool]) -> Change:
+        """Have it written down that it is handed over; `taken` tells then whether it still was to be."""
         folder = str(self.context.place(row.order))
-        return Change(key=row.key, decide=lambda row: handing(row, account.name, folder, now))
+
+        def decide(row: Row) -> Row:
+            taken[row.key] = row.step is Step.INTENDED
+            return handing(row, account.name, folder, now)
+
+        return Change(key=row.key, decide=decide)
 
     def _handed(self, row: Row, account: Account) -> Change | None:
         """Hand one attempt over; `None` if it is in doubt."""

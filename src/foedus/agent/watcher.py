@@ -29,11 +29,13 @@ class Watcher:
     """Until when the cluster is left alone."""
     _seen_over: Instant = field(default=Instant(0))
     """When what is over was looked at last."""
+    _begun: bool = False
 
     def step(self) -> float:
         """Look once; returns when to look again. A failed look changes nothing."""
         context = self.context
         now = context.clock.now()
+        self._begin(now)
         early = seconds_between(now, self._rests)
         if 0 < early <= context.settings.look_s:
             return early
@@ -59,6 +61,15 @@ class Watcher:
             return []
         self._seen_over = now
         return self.context.journal.over_since(after(now, -self.context.rules.revive_s))
+
+    def _begin(self, now: Instant) -> None:
+        if self._begun:
+            return
+        rows = self.context.journal.open_rows()
+        self.context.change_together(
+            [Change(key=row.key, decide=lambda row: reconcile.resumed(row, now)) for row in rows]
+        )
+        self._begun = True
 
     def _is_followed(self, row: Row) -> bool:
         return row.step is not Step.INTENDED and not self.context.is_busy(row.key)

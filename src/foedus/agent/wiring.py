@@ -20,14 +20,14 @@ from foedus.agent.reconcile import Rules
 from foedus.agent.reporter import Reporter
 from foedus.agent.seals import Sealer
 from foedus.agent.settings import AgentSettings
-from foedus.agent.starter import Policy, Starter
+from foedus.agent.starter import AtOnce, Policy, Starter, by_threads
 from foedus.agent.tails import Tailer
 from foedus.agent.threads import Loop
 from foedus.agent.watcher import Watcher
 from foedus.core.base.errors import BadInput, Fault
 from foedus.core.base.instant import Clock
 from foedus.drivers.base import SiteDriver
-from foedus.process.clock import SystemClock
+from foedus.process.clock import SteadyClock, SystemClock
 from foedus.process.logs import open_log
 from foedus.store.journal import Journal
 
@@ -61,7 +61,8 @@ def build(folder: StateFolder, settings: AgentSettings, *, driver: SiteDriver | 
         alliance=enrolment.alliance,
         signer=signer,
         journal=journal,
-        clock=clock,
+        clock=SteadyClock(clock),
+        machine=clock,
         driver=cluster,
         hub=Hub(Post(lambda: connect(hub_url, ca_file), signer, clock), enrolment.site),
         meter=Meter(
@@ -75,10 +76,10 @@ def build(folder: StateFolder, settings: AgentSettings, *, driver: SiteDriver | 
     return Agent(context=context, loops=loops(context, policy), pid=os.getpid())
 
 
-def loops(context: Context, policy: Policy) -> tuple[Loop, ...]:
+def loops(context: Context, policy: Policy, at_once: AtOnce = by_threads) -> tuple[Loop, ...]:
     """Return the work of an agent, part by part; each part belongs to one thread."""
     dispatcher = Dispatcher(context=context)
-    starter = Starter(context=context, policy=policy, refresh=dispatcher.refresh)
+    starter = Starter(context=context, policy=policy, refresh=dispatcher.refresh, at_once=at_once)
     sealer = Sealer(context=context, refresh=dispatcher.refresh_quietly, exchange=Exchange(context=context))
     signals = context.signals
     return (

@@ -24,11 +24,15 @@ def enrolled(tx: Transaction, site: SiteId) -> SiteRecord:
 
 
 def hello(tx: Transaction, site: SiteId, now: Instant) -> HelloReply:
-    """Start a new epoch for a site's agent; whoever held an older one is refused from now on."""
+    """Start a new epoch for a site's agent; whoever held an older one is refused from now on.
+
+    What no agent was ever given is not on the board: it may still be withdrawn, and so must not be taken over.
+    """
     epoch = tx.sites.next_epoch(site)
     tx.sites.saw(site, now)
     tx.ring(orders_topic(site))
-    attempts = tx.attempts.at(site, LIVE_ATTEMPT)
+    live = tx.attempts.at(site, LIVE_ATTEMPT)
+    attempts = [one for one in live if one.state is not AttemptState.BOUND or one.offered is not None]
     orders = _start_orders(tx, [given(tx, attempt) for attempt in attempts])
     board = [
         BoardItem(

@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS tails (
 
 _SETTLED = """
 step IN ('closed', 'returned') AND changed < ?
-AND job NOT IN (SELECT job FROM statuses WHERE heard < version) AND job NOT IN (SELECT job FROM usages WHERE heard = 0)
+AND job NOT IN (SELECT job FROM statuses WHERE heard < version) AND job NOT IN (SELECT job FROM usages WHERE heard <> 1)
 """
 """Over before a time, with nothing about the job that the hub has not heard."""
 
@@ -265,13 +265,23 @@ class Journal:
             ).fetchone()
         return None if found is None else (StatusItem.model_validate_json(str(found[0])), bool(found[1]))
 
-    def heard(self, statuses: Iterable[tuple[Key, int]], usages: Iterable[Key]) -> None:
-        """Note what the hub has acknowledged: statuses with the version that was sent."""
+    def heard(self, statuses: Iterable[tuple[Key, int]], usages: Iterable[Key], refused: Iterable[Key] = ()) -> None:
+        """Note what the hub has acknowledged: statuses with the version that was sent, records booked or refused."""
         with self._change() as db:
             for key, version in statuses:
                 db.execute("UPDATE statuses SET heard = max(heard, ?) WHERE job = ? AND attempt = ?", (version, *key))
             for key in usages:
                 db.execute("UPDATE usages SET heard = 1 WHERE job = ? AND attempt = ?", key)
+            for key in refused:
+                db.execute("UPDATE usages SET heard = 2 WHERE job = ? AND attempt = ?", key)
+
+    def offer_refused(self) -> None:
+        """Send once more what the hub would not book: the reason may have been a clock, or a key, of that time."""
+        with self._native() as db:
+            refused = db.execute("SELECT 1 FROM usages WHERE heard = 2 LIMIT 1").fetchone()
+        if refused is not None:
+            with self._change() as db:
+                db.execute("UPDATE usages SET heard = 0 WHERE heard = 2")
 
     def say_again(self, job: JobId) -> None:
         """Report everything about a job once more: the hub asks as if it had not heard."""

@@ -162,3 +162,19 @@ def test_many_changes_are_one_or_none(journal, row, at):
     assert journal.change_all([good, absent], at(1), nothing) == [changed, None]
     assert (journal.open_rows(), journal.due(9, 9).usages) == ([changed, row("8")], [usage()])
     assert journal.tails(("7", 1)) == (tail,)
+
+
+def test_a_record_that_was_refused_is_kept_and_offered_again(journal, row, at):
+    journal.add([row()], at(0))
+    journal.change(("7", 1), at(1), lambda one: returned(one, "gone"), nothing, [usage()])
+    journal.heard([], [], [("7", 1)])
+    assert journal.due(9, 9).usages == []
+    assert journal.prune(at(1000)) == 0
+
+    journal.offer_refused()
+    assert journal.due(9, 9).usages == [usage()]
+
+    journal.heard([], [("7", 1)])
+    journal.offer_refused()
+    assert journal.due(9, 9).usages == []
+    assert journal.prune(at(1000)) == 1

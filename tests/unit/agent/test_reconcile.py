@@ -367,3 +367,16 @@ def test_a_record_that_the_cluster_writes_over_later_is_booked_once(row, record,
 
     assert found == (record(1),)
     assert reconcile.booked(again, found).runs[0] == first.runs[0]
+
+
+def test_no_run_is_booked_before_the_one_that_it_follows(row, record, at):
+    one = row(step=Step.ENDED, restarts=2, ended=at(5))
+
+    assert reconcile.new_records(one, (record(1), record(2)), at(6), RULES) == ()
+    assert reconcile.new_records(one, (record(0), record(2)), at(6), RULES) == (record(0),)
+
+
+def test_the_waits_of_an_earlier_process_begin_anew(row, at):
+    one = row(step=Step.ENDED, ended=at(5000), stopped=at(4000), unknown_since=at(3000), unknowns=2)
+
+    assert reconcile.resumed(one, at(10)) == row(step=Step.ENDED, ended=at(10), stopped=at(10))

@@ -1,0 +1,79 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from agent_rows import T0, make_order
+
+from foedus.agent.accounts import Account
+from foedus.agent.context import Context
+from foedus.agent.folder import StateFolder
+from foedus.agent.reconcile import Rules, ordered
+from foedus.agent.settings import AgentSettings
+from foedus.agent.starter import Policy, Starter
+from foedus.core.base.instant import Instant
+from foedus.drivers.fake import FakeDriver
+from foedus.store.journal import Journal
+from foedus.store.journal_rows import Flags, Step
+
+LATER = Instant(T0 + 36_000_000)
+
+
+@dataclass
+class Still:
+    """Time that does not pass."""
+
+    moment: Instant = T0
+
+    def now(self):
+        return self.moment
+
+
+def context_of(folder):
+    settings = AgentSettings(policy=folder / "site.cedar", accounts=folder / "accounts.toml", work=folder / "work")
+    unused = {"signer": None, "hub": None, "meter": None, "agreement": None}
+    return Context(
+        settings=settings,
+        folder=StateFolder(path=folder),
+        site="jerusalem",
+        alliance="pact",
+        journal=Journal(folder / "journal"),
+        clock=Still(LATER),
+        machine=Still(),
+        driver=FakeDriver(Still()),
+        rules=Rules(settle_s=1, lost_after_s=1),
+        log=structlog.get_logger(),
+        flags=Flags(draining=False, severed=False),
+        **unused,
+    )
+
+
+def handed_over(context, rows):
+    starter = Starter(context=context, policy=Policy(path=Path("/nowhere")), refresh=lambda version: None)
+    starter._hand_over([(row, Account(name="dana", uid=1, gid=1)) for row in rows])
+    found = context.journal.open_rows()
+    context.journal.close()
+    return found
+
+
+def test_what_was_put_in_doubt_while_it_was_prepared_is_not_handed_over(tmp_path):
+    context = context_of(tmp_path)
+    rows = [ordered(make_order(job), T0) for job in ("7", "8")]
+    context.journal.add(rows[:1], T0)
+    context.doubt()
+    context.journal.add(rows[1:], T0)
+
+    found = handed_over(context, rows)
+
+    assert [launch.marker.job for launch in context.driver.launches] == ["8"]
+    assert [(row.order.job, row.step, row.adopted) for row in found] == [
+        ("7", Step.HANDING, True),
+        ("8", Step.HANDED, False),
+    ]
+
+
+def test_the_moment_by_which_the_accounting_is_searched_is_the_machines_own(tmp_path):
+    context = context_of(tmp_path)
+    rows = [ordered(make_order(), LATER)]
+    context.journal.add(rows, LATER)
+
+    assert [row.since for row in handed_over(context, rows)] == [T0]
