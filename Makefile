@@ -1,7 +1,7 @@
 # Each target brings what it needs: uv and a virtual environment of its own; `test`, `live` and `chaos` also the
 # system packages (real Slurm, MariaDB for its accounting, PostgreSQL), with apt where they may.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check live chaos fuzz bench docs format clean
+.PHONY: help demo test check live chaos vopr fuzz bench docs format clean
 
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --frozen --no-sync
@@ -31,6 +31,9 @@ fuzz: .venv/ready  ## Ask the hub anything, and give every reader anything to re
 	for reader in $$($(RUN) python tests/fuzz/guided.py); do \
 	  $(RUN) python tests/fuzz/guided.py $$reader $(or $(SECONDS),60) $(or $(SEED),1) || exit 1; \
 	done
+
+vopr: .venv/ready  ## Simulate hub, agents and clusters under faults (SEEDS=1000 FIRST=1, SEED=7 for one, BUG=NAME planted)
+	PYTHONPATH=tests $(RUN) python -m vopr --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1) $(if $(SEED),--seed $(SEED)) $(if $(BUG),--bug $(BUG))
 
 check: .venv/ready  ## Format, lint, types, layers
 	$(RUN) ruff format --check .

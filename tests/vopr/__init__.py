@@ -1,0 +1,1 @@
+"""The deterministic simulation: hub, agents and clusters in one thread, under virtual time and seeded faults."""
