@@ -104,7 +104,7 @@ def storm(running, tmp_path, seed, *, hubs, agents):
             nemeses.append(Kill(victim=hub, every=OFTEN, down=SHORT, ready=ready))
     with Storm(nemeses, seed, history):
         yield history
-    assert len(list(history.events("strike"))) >= 2
+        wait_for(lambda: len(list(history.events("strike"))) >= 2, "two kills")
 
 
 @on("sqlite", "two-hubs")

@@ -110,6 +110,7 @@ class Agent:
         deadline = time.monotonic() + _PATIENCE_S
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        context.hub.hang_up(0)  # a greeting that began before may have taken up the line again
         still = [thread.name for thread in self._threads if thread.is_alive()]
         if still:
             context.log.warning("stopped while a step was under way; it is looked into at the next start", parts=still)

@@ -214,6 +214,7 @@ def test_a_changed_entry_is_found(asleep):
 
 def test_a_database_that_was_put_back_is_noticed_by_its_seals(asleep):
     with sqlite3.connect(asleep.state / "hub.db") as db:
+        db.execute("INSERT OR IGNORE INTO sites (site, epoch, draining) VALUES ('baku', 1, 0)")
         db.execute(
             "INSERT INTO seals (site, seq, alliance, hash, at, keyid, sig)"
             " VALUES ('baku', 7, 'caspian', ?, ?, 'k', 's')",
