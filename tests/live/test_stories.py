@@ -52,7 +52,13 @@ def output(client, job):
 
 
 def booked(client, job):
-    return wait_for(lambda: all(one.entry for one in client.why(job).attempts if one.outcome) and client.why(job))
+    """Wait until every attempt that was not given back is booked, and return the job's story."""
+
+    def story():
+        found = client.why(job)
+        return found if all(one.entry for one in found.attempts if one.state != "returned") else None
+
+    return wait_for(story, "every attempt is booked")
 
 
 def test_an_owner_job_runs_at_home_as_its_own_account(alliance, slurm_bed):
