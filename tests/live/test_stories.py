@@ -127,7 +127,8 @@ def test_a_job_that_a_sites_own_policy_refuses_runs_elsewhere_later(alliance):
     assert "no-guest-pretraining" in returned
     assert returned.startswith("Given back by baku (attempt 1): ")
     assert returned.endswith("; it will not take this job later either")
-    assert (waits.job.state, waits.answer.partition(",")[0]) == ("pending", "It waits: jerusalem: it has no room now.")
+    assert waits.job.state == "pending"
+    assert waits.answer.startswith("It waits: jerusalem: it has no room now")
     assert (done.state, done.site, done.guest, done.attempt) == ("completed", "jerusalem", False, 2)
     assert [(one.site, one.state, one.entry is None) for one in story.attempts] == [
         ("baku", "returned", True),

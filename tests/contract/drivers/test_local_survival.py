@@ -102,6 +102,20 @@ def test_a_job_whose_supervisor_is_killed_ends_and_is_told_as_a_failed_node(site
     _until(lambda: processes.ticks(int((launch.work / "child").read_text())) is None)
 
 
+def test_a_lost_run_takes_no_other_sites_processes_with_it(site, tmp_path):
+    """Two sites on one machine, of two alliances with one name, have an attempt of one number each."""
+    other = Site(tmp_path / "other")
+    theirs = other.run("1", "while [ ! -e go ]; do sleep 0.05; done")
+    ours = site.run("1", "sleep 300")
+    other.until(theirs, Phase.RUNNING)
+    site.until(ours, Phase.RUNNING)
+    os.kill(_begun(site, ours)["pid"], signal.SIGKILL)
+    assert site.finished(ours).outcome is Outcome.NODE_FAIL
+    (theirs.work / "go").touch()
+    assert other.finished(theirs).outcome is Outcome.COMPLETED
+    other.driver.close()
+
+
 def test_a_failed_node_is_tried_again_only_for_a_script_that_asks_for_it(site):
     launch = site.run(
         "1", "echo run >> runs; while [ ! -e go ]; do sleep 0.05; done; echo $SLURM_RESTART_COUNT", requeue=True

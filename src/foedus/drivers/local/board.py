@@ -199,7 +199,7 @@ class Board:
         else:
             rebooted = begun.boot != self._boot
             if not rebooted:
-                processes.kill_marked(f"{MARK}={attempt.ticket.marker.text}")
+                processes.kill_marked(f"{MARK}={attempt.ticket.folder}")
             last = int(path_of(attempt.folder, attempt.restart, Begun).stat().st_mtime)
             done = Done(
                 outcome=outcome,
@@ -269,13 +269,13 @@ class Board:
         start = ticket.start_folder
         stdout = start / output_path(ticket.output or default_output(ticket), ticket, pieces[0].node)
         stderr = start / output_path(ticket.error, ticket, pieces[0].node) if ticket.error else stdout
-        marker, manner = ticket.marker.text, ticket.conduct
+        manner = ticket.conduct
         return Orders(
             boot=self._boot,
-            marker=marker,
+            marker=ticket.marker.text,
             script=ticket.script,
             arguments=list(ticket.arguments),
-            environment=variables(placed, cluster=settings.name, path=settings.path, mark=(MARK, marker)),
+            environment=variables(placed, cluster=settings.name, path=settings.path, mark=(MARK, str(ticket.folder))),
             user=ticket.account.name,
             uid=ticket.account.uid,
             gid=ticket.account.gid,

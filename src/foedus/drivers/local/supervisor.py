@@ -23,7 +23,8 @@ from foedus.drivers.local.records import Begun, Done, Orders, path_of, read, wri
 STOP = "stop"
 """Suffix of the file that says why a run is to end: the outcome that it gets."""
 MARK = "FOEDUS_ATTEMPT"
-"""Variable by which a job's processes are found when their supervisor was killed."""
+"""Variable by which a job's processes are found when their supervisor was killed: the attempt's folder, which no other
+alliance or site on this machine has."""
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM}
 _BURIAL = 5.0
