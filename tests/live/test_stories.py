@@ -41,10 +41,19 @@ def full(alliance, user, project):
         fillers = [client.submit(text).id for _ in range(3)]
         try:
             wait_for(lambda: all(job.state == "running" for job in client.status(fillers).jobs))
+            wait_for(
+                lambda: not _free_gpus(client, client.status(fillers).jobs[0].site), "the hub knows that it is full"
+            )
             yield
         finally:
             client.cancel(fillers)
             client.wait(fillers, timeout_s=PATIENCE_S)
+
+
+def _free_gpus(client, site):
+    """Count the GPUs that a site last said are free to its owners."""
+    capacity = next(one.capacity for one in client.sites() if one.id == site)
+    return sum(group.count * group.gpus for group in capacity.owner.free)
 
 
 def output(client, job):
