@@ -113,8 +113,11 @@ class Day:
         with self.alliance.client("office") as office:
             found = [office.why(job).attempts[-1] for job in jobs]
         for attempt in found:
-            self.bed.run(attempt.site, "scontrol", "requeue", attempt.native_id, ok=False)
-            self.faults["requeue"] += 1
+            shown = self.bed.run(attempt.site, "scontrol", "--oneliner", "show", "job", attempt.native_id, ok=False)
+            # one that trouble befell already runs for a moment only, the second time
+            if {"JobState=RUNNING", "Restarts=0"} <= set(shown.split()):
+                self.bed.run(attempt.site, "scontrol", "requeue", attempt.native_id, ok=False)
+                self.faults["requeue"] += 1
 
     def cancel_running(self) -> None:
         """Let users cancel what runs."""

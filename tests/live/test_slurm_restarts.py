@@ -25,6 +25,11 @@ def outcomes(records):
     return [(record.restart, record.outcome) for record in records]
 
 
+def booked_first(site, ref):
+    """Wait until the accounting has the first run of a job, and say how that ended."""
+    return wait_for(lambda: outcomes(site.records(ref))[:1])
+
+
 def as_sacct_says(site, ref):
     rows = site.rows(ref, "Submit", "ElapsedRaw", "CPUTimeRAW")
     return [
@@ -38,7 +43,7 @@ def test_a_running_job_that_is_queued_again_has_a_record_for_each_restart(site):
     site.scontrol("requeue", ref.native_id)
     waiting = site.until(ref, Phase.PENDING)
     assert (waiting.restarts, waiting.started) == (1, None)
-    assert outcomes(site.records(ref)) == [(0, Outcome.REQUEUED)]
+    assert booked_first(site, ref) == [(0, Outcome.REQUEUED)]
     site.until(ref, Phase.ENDED)
     assert outcomes(site.records(ref)) == [(0, Outcome.REQUEUED), (1, Outcome.COMPLETED)]
     assert (site.look(ref).restarts, site.look(doubt(ref))) == (1, site.look(ref))
@@ -74,7 +79,7 @@ def test_an_owner_displaces_a_guest_which_runs_again(site):
     owner = site.run("#SBATCH --gpus=4 --nodes=1", "sleep 1")
     assert site.finished(owner).outcome is Outcome.COMPLETED
     wait_for(lambda: site.look(guest).restarts == 1)
-    assert outcomes(site.records(guest))[:1] == [(0, Outcome.PREEMPTED)]
+    assert booked_first(site, guest) == [(0, Outcome.PREEMPTED)]
     site.until(guest, Phase.ENDED)
     assert outcomes(site.records(guest)) == [(0, Outcome.PREEMPTED), (1, Outcome.COMPLETED)]
     assert as_sacct_says(site, guest)
@@ -87,7 +92,7 @@ def test_a_job_whose_node_fails_is_queued_again(site):
     node = site.rows(ref, "NodeList")[0][0]
     site.bed.kill_node(site.name, node)
     wait_for(lambda: site.look(ref).restarts == 1)
-    assert outcomes(site.records(ref))[:1] == [(0, Outcome.NODE_FAIL)]
+    assert booked_first(site, ref) == [(0, Outcome.NODE_FAIL)]
     free = site.driver.capacity().owner.free
     assert sum(group.count for group in free) == 2
     site.bed.revive_node(site.name, node)

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from alliance_bed import alliance_on, told
+from alliance_bed import PARTNER, PEOPLE, alliance_on, told
 
 from foedus.cli.trial.processes import foedus
 from foedus.core.base.errors import NotFound
@@ -19,6 +19,9 @@ permit (principal, action == Action::"run", resource);
 forbid (principal, action == Action::"run", resource)
 when { context.guest && context.purpose == "pretrain" };
 """
+
+GPUS = 12
+"""What each site has, on three nodes."""
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +39,14 @@ def script(*lines, project="phishing-watch", purpose="finetune", gpus=1, time="0
 @contextmanager
 def full(alliance, user, project):
     """Keep the home of a user full with jobs of their own."""
-    text = script("sleep 1000", gpus=4, project=project, time="00:30:00")
+    home = next(site for site, partner in PARTNER.items() if partner == PEOPLE[user])
+    text = script("sleep 1000", gpus=GPUS // 3, project=project, time="00:30:00")
     with alliance.client(user) as client:
+        wait_for(lambda: _free_gpus(client, home) == GPUS, "the hub knows that it is empty")
         fillers = [client.submit(text).id for _ in range(3)]
         try:
             wait_for(lambda: all(job.state == "running" for job in client.status(fillers).jobs))
-            wait_for(
-                lambda: not _free_gpus(client, client.status(fillers).jobs[0].site), "the hub knows that it is full"
-            )
+            wait_for(lambda: not _free_gpus(client, home), "the hub knows that it is full")
             yield
         finally:
             client.cancel(fillers)

@@ -51,6 +51,16 @@ def test_jobs_go_on_while_no_agent_runs_and_their_end_is_found_later(site):
     assert site.finished(waiting).outcome is Outcome.COMPLETED
 
 
+def test_a_state_folder_that_vanishes_fails_the_question_and_no_thread(site):
+    (site.root / "state" / "wake").unlink()
+    with pytest.raises(SiteTrouble) as caught:
+        site.driver.capacity()
+    pipe = site.root / "state" / "wake"
+    assert caught.value.message == (
+        f"the state folder {site.root / 'state'} failed: [Errno 2] No such file or directory: '{pipe}'"
+    )
+
+
 def test_an_agent_killed_at_any_point_leaves_jobs_that_run_once(site):
     """A process of its own starts jobs and is killed by SIGKILL while it does; the next driver finds every one."""
     program = (

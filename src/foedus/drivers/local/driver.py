@@ -141,9 +141,9 @@ class LocalDriver:
 
         Without `moving` the queue is left to the next turn.
         """
-        with self._mutex:
+        with self._mutex, self._translated():
             self._start_mover()
-            with self._translated(), self._shelf.turn() as foreign:
+            with self._shelf.turn() as foreign:
                 now = int(time.clock_gettime(time.CLOCK_REALTIME))
                 if foreign or moving:
                     self._board.advance(now, anew=foreign, ended=ended)
@@ -162,12 +162,12 @@ class LocalDriver:
 
     def _start_mover(self) -> None:
         if self._mover is None and not self._closing.is_set():
-            self._mover = threading.Thread(target=self._move, name="foedus-local-queue", daemon=True)
+            wake = os.open(self._shelf.wake, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._mover = threading.Thread(target=self._move, args=(wake,), name="foedus-local-queue", daemon=True)
             self._mover.start()
 
-    def _move(self) -> None:
-        """Let the queue move whenever the pipe is written to; and look at everything at every tick."""
-        wake = os.open(self._shelf.wake, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    def _move(self, wake: int) -> None:
+        """Let the queue move whenever the pipe `wake` is written to; and look at everything at every tick."""
         tick = 0.0
         try:
             while not self._closing.is_set():
