@@ -34,8 +34,8 @@ from foedus.drivers.local import settings as local_settings
 from foedus.drivers.slurm import settings as slurm_settings
 from foedus.hub import settings as hub_settings
 from foedus.hub.app import create_app
-from foedus.hub.begin import hub_key
 from foedus.hub.errors import STATUS
+from foedus.hub.keys import HubKeys
 from foedus.hub.wiring import build
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -228,7 +228,7 @@ def routes() -> str:
     """Show the routes of the API, as its own description has them."""
     with tempfile.TemporaryDirectory() as folder:
         settings = hub_settings.HubSettings(state=Path(folder))
-        hub_key(settings)
+        HubKeys(settings.state).make()
         hub = build(settings)
         described = create_app(hub).openapi()
         hub.store.close()

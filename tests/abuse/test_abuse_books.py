@@ -22,6 +22,7 @@ from foedus.core.base.instant import Instant, after
 from foedus.core.ledger.chain import Head, SignedHead, head_of, sign_head
 from foedus.core.ledger.entry import Entry, entry_from_json
 from foedus.flow.books import Countersigned, countersign
+from foedus.flow.recover import finish, standing
 from foedus.hub.wiring import Hub, build
 from foedus.wire.ledger import SealView
 
@@ -212,15 +213,42 @@ def test_a_site_that_comes_back_from_the_other_history_brings_the_proof(
     open_project(whole, "there", other)
     wait_sealed(whole, "baku", other)
     far = sealed(whole, "baku")
-    lead(lines["baku"], whole.served.url)
-    wait_for(lambda: whole.sites["baku"].note("alarm"), "Baku raises the alarm", 90)
-    words = f"the ledger ends at entry {far['seq'] - 1}, and entry {far['seq']} was sealed: entries have vanished"
-    assert whole.sites["baku"].note("alarm").endswith(words)
-    wait_for(lambda: run(whole.served, "ledger", "seals")[0] == 1, "the hub has the proof")
     for number in range(2):
         open_project(whole, f"here-{number}")
+    lead(lines["baku"], whole.served.url)
+    wait_for(lambda: whole.sites["baku"].note("alarm"), "Baku raises the alarm", 90)
+    words = "does not follow from the entry before it"
+    assert words in whole.sites["baku"].note("alarm")
+    wait_for(lambda: run(whole.served, "ledger", "seals")[0] == 1, "the hub has the proof")
+    open_project(whole, "here-2")
     alarm = wait_for(lambda: whole.sites["jerusalem"].note("alarm"), "Jerusalem hears of it")
     assert f"baku has sealed entry {far['seq']} as {far['hash']}, and here it is " in alarm
+
+
+def test_a_hub_that_lost_entries_learns_them_back_from_a_site_and_nobody_is_alarmed(
+    two: tuple[Whole, dict[str, Proxy]], fork: tuple[Hub, str]
+):
+    """Abuse 11: what looks like the other history is the rest of this one. The hub adds nothing before it has it."""
+    whole, lines = two
+    _, other = fork
+    lead(lines["baku"], other)
+    open_project(whole, "there", other)
+    wait_sealed(whole, "baku", other)
+    far = sealed(whole, "baku")
+    lead(lines["baku"], whole.served.url)
+
+    def ready() -> bool:
+        with whole.served.hub.store.read() as tx:
+            found = standing(tx)
+        return found is not None and not (found.missing or found.faults)
+
+    wait_for(ready, "both sites have told what they have", 90)
+    hub = whole.served.hub
+    assert hub.write(lambda tx: finish(tx, (), hub.clock.now())) == 0
+    assert newest(whole.served) == (far["seq"], far["hash"])
+    for site in whole.sites:
+        wait_sealed(whole, site)
+    assert [whole.sites[site].note("alarm") for site in whole.sites] == ["", ""]
 
 
 def test_seals_that_are_kept_back_are_missed(whole: Whole):
@@ -250,5 +278,5 @@ def test_a_site_cannot_cry_wolf(whole: Whole):
     for hub_sig in ("", view.sig, "AAAA"):
         made = view.model_copy(update={"hub_sig": hub_sig})
         with hub.store.begin() as tx:
-            found = countersign(tx, "jerusalem", made, hub_key=hub.signer.key, verify=hub.verify)
+            found = countersign(tx, "jerusalem", made, hub_keys=hub.keys.all(), verify=hub.verify)
         assert found is Countersigned.REFUSED

@@ -9,20 +9,23 @@ from served import API, SCRIPT, Served, a_hub
 from foedus.core.base.instant import Instant
 from foedus.process.clock import SystemClock
 
-ABSENT = {"job": "999999", "project": "no-project", "token": "notoken"}
+ABSENT = {"job": "999999", "project": "no-project", "token": "notoken", "user": "nobody", "partner": "nowhere"}
 BODIES = {
     ("post", "/projects/{project}/pieces/missing"): {"pieces": []},
     ("put", "/projects/{project}/members"): {"user": "dan"},
     ("post", "/projects/{project}/allocations"): {"gpu_hours": 1},
+    ("post", "/partners/{partner}/revocation"): {"reason": "stolen"},
 }
 DIGEST = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 @pytest.fixture(scope="module")
 def ids(served: Served) -> dict[str, str]:
-    """Things of the project `shield`, and the lead's token."""
+    """Things of the project `shield`, the lead and the lead's token."""
     with served.client("lead") as lead:
-        return {"job": lead.submit(SCRIPT).id, "project": "shield", "token": served.tokens["lead"].split("_")[1]}
+        job, user = lead.submit(SCRIPT).id, lead.whoami().user.id
+    token = served.tokens["lead"].split("_")[1]
+    return {"job": job, "project": "shield", "token": token, "user": user, "partner": "israel"}
 
 
 def routes(served: Served) -> list[tuple[str, str]]:

@@ -130,7 +130,7 @@ class Alliance:
             tx,
             self.signed.text,
             self.signed.envelopes,
-            hub_key=self.signed.keys["hub"].key,
+            hub_keys={self.signed.keys["hub"].key},
             check=check_clauses,
             verify=ed25519.verify,
             now=self.now,

@@ -188,11 +188,13 @@ def test_heads_and_seals(ended: Alliance):
     ]
     for view in wrong:
         assert (
-            ended.do(lambda tx, view=view: countersign(tx, "jerusalem", view, hub_key=hub.key, verify=ed25519.verify))
+            ended.do(
+                lambda tx, view=view: countersign(tx, "jerusalem", view, hub_keys={hub.key}, verify=ed25519.verify)
+            )
             == Countersigned.REFUSED
         )
     assert (
-        ended.do(lambda tx: countersign(tx, "jerusalem", good, hub_key=hub.key, verify=ed25519.verify))
+        ended.do(lambda tx: countersign(tx, "jerusalem", good, hub_keys={hub.key}, verify=ed25519.verify))
         == Countersigned.KEPT
     )
 

@@ -206,7 +206,7 @@ def test_enrolment(alliance: Alliance):
 
     with pytest.raises(BadInput, match="is not made with the key of israel"):
         come("azerbaijan")
-    with pytest.raises(BadInput, match="is for jerusalem, and the code is for baku"):
+    with pytest.raises(BadInput, match="is for jerusalem, and baku is to have the key"):
         come(site="baku")
     with pytest.raises(NotAuthenticated, match="the code is not good"):
         come(code="other")
@@ -226,7 +226,7 @@ def force(alliance: Alliance, text: bytes, *signers: str, hub_key: str = ""):
             tx,
             text,
             envelopes,
-            hub_key=hub_key or alliance.signed.keys["hub"].key,
+            hub_keys={hub_key or alliance.signed.keys["hub"].key},
             check=check_clauses,
             verify=ed25519.verify,
             now=alliance.now,

@@ -135,7 +135,15 @@ def alliance() -> Alliance:
     database = open_database("sqlite://")
     store = SqlStore(database)
     with store.begin() as tx:
-        put_in_force(tx, text, envelopes, hub_key=public["hub"], check=check_clauses, verify=ed25519.verify, now=START)
+        put_in_force(
+            tx,
+            text,
+            envelopes,
+            hub_keys={public["hub"]},
+            check=check_clauses,
+            verify=ed25519.verify,
+            now=START,
+        )
         callers = _people(tx, agreement)
         _enrol(tx, agreement)
     return Alliance(

@@ -17,6 +17,7 @@ from foedus.flow.ports import BROKER, orders_topic
 from foedus.hub.api import agents as routes
 from foedus.hub.broker import Broker
 from foedus.hub.errors import STATUS
+from foedus.hub.keys import HubKeys
 from foedus.hub.settings import HubSettings
 from foedus.hub.shares import Queue, Rate
 from foedus.hub.wiring import Hub
@@ -36,6 +37,17 @@ _SETTINGS = {"state": Path("/nowhere"), "fresh_s": 45, "promise_s": 40, "rest_s"
 
 class HubKilled(BaseException):
     """The hub's process is dead."""
+
+
+class OneKey(HubKeys):
+    """The hub's key, which is no file here."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("/nowhere"))
+        self._held = {key("hub").key: key("hub")}
+
+    def _read(self):
+        return self._held
 
 
 class Store(SqlStore):
@@ -115,7 +127,7 @@ class HubProcess:
             store=store,
             leader=store.leader(),
             pieces=None,
-            signer=key("hub"),
+            keys=OneKey(),
             verify=ed25519.verify,
             clock=self,
             rate=Rate(settings.requests_per_s, self._seconds),

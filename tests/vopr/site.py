@@ -12,9 +12,11 @@ from foedus.agent.hub import Hub
 from foedus.agent.meter import Meter
 from foedus.agent.reconcile import Rules
 from foedus.agent.settings import AgentSettings
+from foedus.agent.site_key import SiteKey
 from foedus.agent.starter import HandOver
 from foedus.agent.threads import Turns
 from foedus.agent.wiring import loops
+from foedus.core.base.dsse import Signer
 from foedus.core.base.instant import Instant, after
 from foedus.process.clock import SteadyClock
 from foedus.store.journal import Change, Journal
@@ -82,6 +84,17 @@ class Diary(Journal):
             agent.die()
 
 
+class OneKey(SiteKey):
+    """A site's key, which is no file here."""
+
+    def __init__(self, site: str) -> None:
+        super().__init__(Path("/nowhere"))
+        self._held = key(site)
+
+    def present(self) -> Signer:
+        return self._held
+
+
 class AgentProcess(Process):
     """One process of an agent, all of whose parts run as they do in production."""
 
@@ -107,7 +120,7 @@ class AgentProcess(Process):
             folder=StateFolder(path=Path("/nowhere")),
             site=site.name,
             alliance=given.agreement.id,
-            signer=key(site.name),
+            keys=OneKey(site.name),
             journal=self.journal,
             clock=SteadyClock(site.clock, lambda: world.seconds),
             machine=site.clock,
@@ -118,7 +131,7 @@ class AgentProcess(Process):
                 site=site.name,
                 partner=HOME[site.name],
                 source=face.source,
-                signer=key(site.name),
+                key=lambda: key(site.name),
             ),
             rules=Rules(settle_s=SETTLE_S, lost_after_s=LOST_AFTER_S),
             log=_Log(world, self.name),

@@ -15,9 +15,9 @@ from foedus.agent.hub import Hub
 from foedus.agent.meter import Meter
 from foedus.agent.reconcile import Rules, doubted
 from foedus.agent.settings import AgentSettings
+from foedus.agent.site_key import SiteKey
 from foedus.agent.statuses import statuses
 from foedus.core.agreement.model import Agreement
-from foedus.core.base.dsse import Signer
 from foedus.core.base.errors import FoedusError, NotAuthenticated, Stale, Unreachable
 from foedus.core.base.ids import AllianceId, JobId, SiteId
 from foedus.core.base.instant import Clock
@@ -53,7 +53,7 @@ class Context:
     folder: StateFolder
     site: SiteId
     alliance: AllianceId
-    signer: Signer
+    keys: SiteKey
     journal: Journal
     clock: Clock
     """Passes evenly, whatever is done to the machine's own clock: waits are measured by it."""

@@ -220,7 +220,7 @@ class SiteDoctor:
         if not epoch:
             yield warning("no agent has greeted the hub yet", "start it: `systemctl start foedus-agent`")
             return
-        hub = Hub(Post(self._connect, self.folder.key(), self.clock), self.folder.enrolment().site)
+        hub = Hub(Post(self._connect, self.folder.keys(), self.clock), self.folder.enrolment().site)
         hub.resume(epoch)
         try:
             shown = hub.agreement()

@@ -62,7 +62,7 @@ def join(
         fault = f"is for site {named} and key {key[:20]}..., not for {site} and {signer.key[:20]}..."
         raise BadInput(Fault(path="vouch", fault=fault, remedy=_VOUCH))
     reply = enrol(http, EnrolRequest(code=code, site=site, vouch=envelope.json()))
-    hub = Hub(Post(lambda: http, signer, clock), site)
+    hub = Hub(Post(lambda: http, folder.keys(), clock), site)
     hub.hello(HelloRequest(version="enrol", driver=""), clock.now())
     view = hub.agreement()
     agreement = agreements.accepted(view, _held(folder))

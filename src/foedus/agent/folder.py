@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
+from foedus.agent.site_key import NEXT, PRESENT, SiteKey
 from foedus.core.base.dsse import Signer
 from foedus.core.base.errors import BadInput, Broken, Conflict, Fault, NotFound
 from foedus.core.base.ids import AllianceId, SiteId
@@ -59,7 +60,11 @@ class StateFolder:
 
     def key(self) -> Signer:
         """Load the site's key; raises `NotFound` if there is none."""
-        return ed25519.load(self.path / "site.key")
+        return ed25519.load(self.path / PRESENT)
+
+    def keys(self) -> SiteKey:
+        """Follow the site's key, which a rotation may change at any time."""
+        return SiteKey(self.path)
 
     def make_key(self) -> Signer:
         """Load the site's key, made now if there is none. It never leaves this folder."""
@@ -68,14 +73,15 @@ class StateFolder:
             return self.key()
         except NotFound:
             key = ed25519.make()
-            ed25519.save(key, self.path / "site.key")
+            ed25519.save(key, self.path / PRESENT)
             return key
 
     def new_key(self) -> Signer:
-        """Make a key in the place of the one that is there, which is lost by this."""
+        """Make a key in the place of the one that is there, which is lost by this, and so is a rotation begun."""
         self.make()
         key = ed25519.make()
-        self.write("site.key", key.pem())
+        self.write(PRESENT, key.pem())
+        (self.path / NEXT).unlink(missing_ok=True)
         return key
 
     def enrolment(self) -> Enrolment:

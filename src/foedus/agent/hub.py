@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from foedus.agent.post import PATIENCE_S, Carrier, Letter, send
 from foedus.client.calls import failed
 from foedus.client.steps import Answer
-from foedus.core.base.errors import Broken, Stale, Unreachable
+from foedus.core.base.errors import Broken, Forgotten, Stale, Unreachable
 from foedus.core.base.ids import Digest, ProjectId, SiteId
 from foedus.wire.agents import (
     EnrolReply,
@@ -29,8 +29,12 @@ from foedus.wire.agents import (
     LogsRequest,
     OrdersReply,
     OrdersRequest,
+    RecoveryReply,
+    RecoveryRequest,
     ReportReply,
     ReportRequest,
+    RotationReply,
+    RotationRequest,
 )
 from foedus.wire.alliance import AgreementView
 from foedus.wire.files import PIECE, MissingReply, MissingRequest
@@ -104,6 +108,10 @@ class Hub:
         """Ask what to do; the hub may hold back its answer for as long as the request says."""
         return self._post("orders", request, OrdersReply, patience=request.wait_s + PATIENCE_S)
 
+    def recover(self, request: RecoveryRequest) -> RecoveryReply:
+        """Tell a hub that was restored what it has lost."""
+        return self._post("recovery", request, RecoveryReply, patience=_PIECE_PATIENCE_S)
+
     def report(self, request: ReportRequest) -> ReportReply:
         """Say where everything is."""
         return self._post("reports", request, ReportReply)
@@ -116,6 +124,10 @@ class Hub:
         """Fetch the ledger's entries after number `since`."""
         answer = self._signed("GET", f"{self._base}/heads?since={since}", b"", "heads", patience=_PIECE_PATIENCE_S)
         return _read(HeadReply, answer)
+
+    def rotate(self, request: RotationRequest, number: int) -> RotationReply:
+        """Have the hub take another key for the site; the one that it knows signs this."""
+        return self._post("key", request, RotationReply, number=number)
 
     def agreement(self) -> AgreementView:
         """Fetch the agreement in force, with its signatures."""
@@ -186,7 +198,7 @@ class Hub:
         )
         try:
             return _good(self._carrier.carry(letter))
-        except Stale as error:
+        except (Stale, Forgotten) as error:
             if epoch != self._epoch:
                 raise Unreachable("the epoch ended while this call was under way") from error
             raise
@@ -214,7 +226,7 @@ def _json(message: Message) -> bytes:
 
 def _read(reply: type[Reply], answer: Answer) -> Reply:
     try:
-        return reply.model_validate_json(answer.body)
+        return reply.model_validate_json(answer.body, extra="ignore")
     except ValidationError as error:
         raise Broken(
             f"the hub's answer is not what this version expects: {error}", remedy="run the same version at both ends"

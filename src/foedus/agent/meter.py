@@ -1,5 +1,6 @@
 """From the cluster's accounting to the signed usage record."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from foedus.agent.reconcile import NO_SOURCE, is_missing
@@ -22,7 +23,8 @@ class Meter:
     site: SiteId
     partner: PartnerId
     source: str
-    signer: Signer
+    key: Callable[[], Signer]
+    """The site's key as it is now."""
 
     def usage(self, row: Row, record: Record) -> Usage:
         """Say what one restart of an attempt used, and on whose account."""
@@ -66,8 +68,8 @@ class Meter:
 
     def signed(self, item: UsageItem) -> UsageItem:
         """Return a record under the site's present key: one that waited may carry the signature of an earlier key."""
-        return item if item.keyid == self.signer.key else self._signed(item.body)
+        return item if item.keyid == self.key().key else self._signed(item.body)
 
     def _signed(self, body: JsonObject) -> UsageItem:
-        signature = sign_body(self.signer, Kind.USAGE, body)
+        signature = sign_body(self.key(), Kind.USAGE, body)
         return UsageItem(body=dict(body), keyid=signature.keyid, sig=signature.sig)

@@ -8,12 +8,14 @@ from foedus.agent import agreement as agreements
 from foedus.agent.accounts import Account, NoAccount
 from foedus.agent.context import Context
 from foedus.agent.reconcile import adopted, asked_to_stop, ordered, told_of
-from foedus.core.base.errors import BadInput, NotAllowed, Stale
+from foedus.agent.recover import tell
+from foedus.core.base.errors import BadInput, Forgotten, NotAllowed, Stale
 from foedus.core.base.ids import JobId
 from foedus.core.base.instant import seconds_between
 from foedus.core.jobs.state import AttemptState
 from foedus.store.journal_rows import Row
 from foedus.wire.agents import BoardItem, HelloReply, HelloRequest, OrdersReply, OrdersRequest, StatusItem, StopOrder
+from foedus.wire.ledger import SignedHead
 
 _AGAIN_S = 1.0
 _AT_ONCE_S = 0.1
@@ -36,21 +38,47 @@ class Dispatcher:
     _fetching: threading.Lock = field(default_factory=threading.Lock)
     """Held while the agreement is fetched: two threads that did so at once might put the older version last."""
 
+    _waits: bool = False
+    """Everything is told to a hub that was restored, and it is not whole yet."""
+    _proof: SignedHead | None = None
+    """A head that the hub has signed and does not have any more."""
+
     def step(self) -> float:
         """Ask once and do what the answer says."""
         context = self.context
         if context.flags.severed:
             return _SEVERED_S
-        if not context.greeted.is_set():
+        if not context.greeted.is_set() and not self._waits:
             self._greet()
-        known = context.journal.unheard()[:_MOST_KNOWN]
         asked = context.clock.now()
-        reply = context.hub.orders(OrdersRequest(wait_s=context.settings.poll_s, known=known))
+        reply = self._ask()
         if context.flags.severed or context.stopping.is_set():
             return _SEVERED_S
+        if reply.recovering:
+            return _AGAIN_S
+        if self._waits:
+            self._talk()
         news = self.take(reply)
         at_once = seconds_between(asked, context.clock.now()) < _AT_ONCE_S
         return _AGAIN_S if at_once and not news else 0.0
+
+    def _ask(self) -> OrdersReply:
+        known = self.context.journal.unheard()[:_MOST_KNOWN]
+        request = OrdersRequest(wait_s=self.context.settings.poll_s, known=known, sealed=self._proof)
+        try:
+            reply = self.context.hub.orders(request)
+        except (Forgotten, Stale):
+            self._waits, self._proof = False, None
+            raise
+        self._proof = None
+        return reply
+
+    def _talk(self) -> None:
+        """Begin to report."""
+        self._waits = False
+        self.context.greeted.set()
+        for signal in self.context.signals.all():
+            signal.set()
 
     def take(self, reply: OrdersReply) -> bool:
         """Write the orders down; other threads carry them out. Says whether any was new."""
@@ -71,7 +99,17 @@ class Dispatcher:
         if reply.head is not None and reply.head != context.head:
             context.head = reply.head
             context.signals.heads.set()
+            self._compare(reply.head.seq)
         return bool(added or stopped)
+
+    def _compare(self, shown: int) -> None:
+        """Keep the proof for the next question, if the hub shows less than it has signed before."""
+        newest = self.context.journal.ledger.newest_head()
+        if newest is not None and shown < newest.seq:
+            self.context.log.warning(
+                "the hub shows less of the ledger than it has signed", shows=shown, sealed=newest.seq
+            )
+            self._proof = newest
 
     def refresh(self, version: int) -> None:
         """Fetch the agreement if the hub has that version or a newer one; accept it for its signatures alone."""
@@ -92,6 +130,8 @@ class Dispatcher:
         if agreement.digest == context.agreement.digest:
             return
         agreements.store(context.folder, view)
+        if agreement.hub_key != context.agreement.hub_key:
+            context.head = None  # signed with the key before
         context.agreement = agreement
         context.log.info("a new version of the agreement holds", version=agreement.version)
 
@@ -104,9 +144,11 @@ class Dispatcher:
         context.log.info("greeted the hub", epoch=reply.epoch, board=len(reply.board))
         self._adopt(reply.board)
         context.journal.write_note("epoch", str(reply.epoch))
-        context.greeted.set()
-        for signal in context.signals.all():
-            signal.set()
+        if reply.recovery is not None:
+            tell(context, reply.recovery)
+            self._waits = True
+            return
+        self._talk()
         self.refresh_quietly()
 
     def refresh_quietly(self) -> None:
@@ -122,7 +164,8 @@ class Dispatcher:
         """Begin an epoch with a number higher than every one before, those of a lost journal too."""
         context = self.context
         number = max(context.clock.now(), int(context.journal.note("sequence") or 0) + _GAP)
-        request = HelloRequest(version=__version__, driver=context.settings.driver_kind)
+        known = int(context.journal.note("epoch") or 0)
+        request = HelloRequest(version=__version__, driver=context.settings.driver_kind, epoch=known)
         for _ in range(_JUMPS):
             context.journal.write_note("sequence", str(number))
             try:

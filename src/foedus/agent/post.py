@@ -2,13 +2,14 @@
 
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import httpx2
 
 from foedus import __version__
 from foedus.agent.line import Extensions, Line
+from foedus.agent.site_key import SiteKey
 from foedus.client.steps import Answer
 from foedus.core.base.dsse import Signer
 from foedus.core.base.errors import Broken, Unreachable
@@ -21,6 +22,9 @@ _LARGEST = 64 * 1024 * 1024
 """Bytes of an answer; more is not read."""
 _LARGEST_ORDERS = 1024 * 1024 * 1024
 """An answer may bring the scripts of 200 jobs, each of up to 4 MiB."""
+_REFUSED = 401
+_SITE_PARTS = 5
+"""Of a path: ``/api/v1/agents/SITE``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +62,9 @@ class Carrier(Protocol):
 class Post:
     """Carries letters over HTTP, each signed with the site's key at the moment when it goes out."""
 
-    def __init__(self, dial: Callable[[], httpx2.Client], signer: Signer, clock: Clock) -> None:
+    def __init__(self, dial: Callable[[], httpx2.Client], keys: SiteKey, clock: Clock) -> None:
         self._line = Line(dial)
-        self._signer = signer
+        self._keys = keys
         self._clock = clock
 
     def open(self) -> None:
@@ -68,10 +72,31 @@ class Post:
         self._line.open()
 
     def carry(self, letter: Letter) -> Answer:
-        """Sign, send, and wait for the answer."""
+        """Sign, send, and wait for the answer.
+
+        If the hub refuses the present key and knows another, which a rotation has made, that one takes its place; the
+        letter is not sent again as it is, since what is in it may be signed with the old one.
+        """
+        present = self._keys.present()
+        answer = self._carry(letter, present)
+        following = self._following(present) if answer.status == _REFUSED else None
+        if following is None:
+            return answer
+        base = "/".join(letter.path.split("/")[:_SITE_PARTS])
+        if self._carry(replace(letter, method="GET", path=f"{base}/agreement", body=b""), following).status == _REFUSED:
+            return answer
+        self._keys.promote(following.key)
+        raise Unreachable("the site's key was changed while this call was under way")
+
+    def _following(self, refused: Signer) -> Signer | None:
+        """Return the key that may have taken the place of the one that was just refused; `None` if there is none."""
+        present = self._keys.present()
+        return present if present.key != refused.key else self._keys.next()
+
+    def _carry(self, letter: Letter, signer: Signer) -> Answer:
         with self._line.call(polls=letter.series == "orders") as (http, extensions):
             signed = sign_request(
-                self._signer,
+                signer,
                 letter.method,
                 str(http.base_url.join(letter.path)),
                 headers={**letter.headers, EPOCH: str(letter.epoch), SEQUENCE: str(letter.sequence)},

@@ -65,6 +65,7 @@ class Reporter:
             return self._until_next(now)
         draining = context.flags.draining
         self._told = now
+        usages = [context.meter.signed(usage) for usage in outbox.usages]
         reply = context.hub.report(
             ReportRequest(
                 at=now,
@@ -72,11 +73,11 @@ class Reporter:
                 capacity=capacity,
                 draining=draining,
                 statuses=_with_board(outbox, context.journal.open_rows()) if full else _items(outbox),
-                usages=[context.meter.signed(usage) for usage in outbox.usages],
+                usages=usages,
                 seals=[SealView.model_validate_json(seal)] if seal else [],
             )
         )
-        self._heard(outbox, reply)
+        self._heard(outbox, usages, reply)
         if seal and context.journal.note(PENDING_SEAL) == seal:
             context.journal.write_note(PENDING_SEAL, "")
         self._drained = draining
@@ -106,13 +107,17 @@ class Reporter:
         finally:
             self._took = max(0.0, seconds_between(now, context.clock.now()))
 
-    def _heard(self, outbox: Outbox, reply: ReportReply) -> None:
+    def _heard(self, outbox: Outbox, usages: Sequence[UsageItem], reply: ReportReply) -> None:
         context = self.context
-        answers = list(zip(outbox.usages, reply.usages, strict=True))
+        present = context.keys.present().key
+        answers = [
+            (_key(usage), usage.keyid, answer.accepted) for usage, answer in zip(usages, reply.usages, strict=True)
+        ]
         context.journal.heard(
             [((due.item.job, due.item.attempt), due.version) for due in outbox.statuses],
-            [_key(usage) for usage, answer in answers if answer.accepted],
-            [_key(usage) for usage, answer in answers if not answer.accepted],
+            [key for key, _, accepted in answers if accepted],
+            # one that was refused under a key that has been changed meanwhile is signed anew and sent again
+            [key for key, keyid, accepted in answers if not accepted and keyid == present],
         )
         for item in reply.statuses:
             if not item.accepted:

@@ -16,12 +16,13 @@ from foedus.keys import ed25519
 from foedus.wire.ledger import SealView, SignedHead
 
 _SEALED = "sealed"
-_SHOWN = "sealed-as-shown"
-"""Note that holds the sealed head with the hub's signature: with it the hub cannot deny that it showed that."""
 _ALARM = "alarm"
 _IDLE_S = 30.0
 _EXCHANGE_S = 60
 """How often the other sites' seals are looked at while no new head comes."""
+_PROVE_S = 5.0
+"""How long a hub that shows less than it did has to learn the rest back, which the site proves to it meanwhile."""
+_NOT_HUBS = "the head is not signed with the hub's key of the agreement"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,11 @@ class Believed:
     entries: tuple[Entry, ...]
     shown: SignedHead
     """The head as the hub signed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The hub has less than it showed before: it may have been restored, and is given the time to learn the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +56,8 @@ class Sealer:
     """Looks for a newer agreement: the ledger has recorded one."""
     exchange: Exchange
     _refused: SignedHead | None = None
+    _behind: SignedHead | None = None
+    """A head that was shown, and lies behind the one that the site sealed."""
     _exchanged: Instant = field(default=Instant(0))
 
     def step(self) -> float:
@@ -65,6 +73,11 @@ class Sealer:
             return _IDLE_S
         found = self._examine(shown, held)
         self._exchanged = now
+        if isinstance(found, Deceived) and found.faults == (_NOT_HUBS,) and context.head != shown:
+            return 0.0  # an amendment has changed the hub's key meanwhile: there will be a newer head
+        if isinstance(found, Behind):
+            self._behind = shown
+            return _PROVE_S
         if isinstance(found, Deceived):
             self._refused = shown
             self._alarm(shown, found)
@@ -75,20 +88,22 @@ class Sealer:
             self.refresh()
         return _IDLE_S
 
-    def _examine(self, shown: SignedHead, held: Head | None) -> Believed | Deceived:
+    def _examine(self, shown: SignedHead, held: Head | None) -> Believed | Behind | Deceived:
         context = self.context
-        if not _is_hubs(shown, context.agreement.hub_key):
-            return Deceived(faults=("the head is not signed with the hub's key of the agreement",))
+        if not self._is_hubs(shown):
+            return Deceived(faults=(_NOT_HUBS,))
         if held is not None and shown.seq == held.seq and shown.hash != held.hash:
             return Deceived(faults=(f"two heads with number {held.seq}: {held.hash} and {shown.hash}",))
         reply = context.hub.heads(held.seq if held else 0)
-        if not _is_hubs(reply.head, context.agreement.hub_key):
-            return Deceived(faults=("the head is not signed with the hub's key of the agreement",))
+        if not self._is_hubs(reply.head):
+            return Deceived(faults=(_NOT_HUBS,))
         try:
             entries = tuple(entry_from_json(one) for one in reply.entries)
         except BadInput as error:
             return Deceived(faults=tuple(str(fault) for fault in error.faults))
         new = _head(reply.head)
+        if held is not None and new.seq < held.seq and shown != self._behind:
+            return Behind()
         faults = _shorter(held, new) or follows(held, entries, new)
         if new.alliance != context.alliance:
             faults = (*faults, f"the head is of alliance {new.alliance}")
@@ -103,17 +118,25 @@ class Sealer:
             faults = self.exchange.faults(reply.seals, new)
         return Deceived(faults=faults) if faults else Believed(head=new, entries=entries, shown=reply.head)
 
+    def _is_hubs(self, shown: SignedHead) -> bool:
+        """Check the hub's signature; if it is another key's, an amendment that the site has not seen may name that."""
+        context = self.context
+        if _signed_by(shown, context.agreement.hub_key):
+            return True
+        self.refresh()
+        return _signed_by(shown, context.agreement.hub_key)
+
     def _seal(self, found: Believed) -> None:
         context, head = self.context, found.head
         # what is sealed is written first: a site never seals two heads that do not follow from one another
-        context.journal.write_note(_SEALED, json.dumps(head.json()))
-        context.journal.write_note(_SHOWN, found.shown.model_dump_json())
-        self._send(head, "")
+        notes = {_SEALED: json.dumps(head.json()), PENDING_SEAL: self._countersigned(head, "")}
+        context.journal.ledger.sealed(notes, found.shown, found.entries)
+        context.signals.reports.set()
         context.log.info("sealed", seq=head.seq, hash=head.hash[:16])
 
-    def _send(self, head: Head, hub_sig: str) -> None:
-        """Put the seal of a head into the outbox; the reporter sends it until the hub has it."""
-        signature = sign_head(self.context.signer, head)
+    def _countersigned(self, head: Head, hub_sig: str) -> str:
+        """Return the site's seal under a head, for the outbox: the reporter sends it until the hub has it."""
+        signature = sign_head(self.context.keys.present(), head)
         seal = SealView(
             site=self.context.site,
             seq=head.seq,
@@ -123,8 +146,7 @@ class Sealer:
             sig=signature.sig,
             hub_sig=hub_sig,
         )
-        self.context.journal.write_note(PENDING_SEAL, seal.model_dump_json())
-        self.context.signals.reports.set()
+        return seal.model_dump_json()
 
     def _alarm(self, shown: SignedHead, found: Deceived) -> None:
         context = self.context
@@ -142,12 +164,11 @@ class Sealer:
 
     def _remind(self) -> None:
         """Send the held seal again, with the hub's own signature: it tells the hub, and through it the other sites."""
-        note = self.context.journal.note(_SHOWN)
-        if note is None:
-            return
-        shown = SignedHead.model_validate_json(note)
-        if _head(shown) == self._held():
-            self._send(_head(shown), shown.sig)
+        journal = self.context.journal
+        shown = journal.ledger.newest_head()
+        if shown is not None and _head(shown) == self._held():
+            journal.write_note(PENDING_SEAL, self._countersigned(_head(shown), shown.sig))
+            self.context.signals.reports.set()
 
     def _held(self) -> Head | None:
         found = self.context.journal.note(_SEALED)
@@ -164,5 +185,5 @@ def _head(shown: SignedHead) -> Head:
     return Head(alliance=shown.alliance, seq=shown.seq, hash=shown.hash, at=shown.at)
 
 
-def _is_hubs(shown: SignedHead, key: str) -> bool:
+def _signed_by(shown: SignedHead, key: str) -> bool:
     return head_signed_by(ed25519.verify, key, _head(shown), Signature(keyid=shown.keyid, sig=shown.sig))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from foedus.agent.context import Context
-from foedus.core.base.errors import FoedusError, NotAuthenticated, Stale, Unreachable
+from foedus.core.base.errors import FoedusError, Forgotten, NotAuthenticated, Stale, Unreachable
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -80,6 +80,9 @@ def run(loop: Loop, context: Context) -> None:
 
 def _failed(loop: Loop, context: Context, error: Exception, failures: int, draw: float) -> float:
     context.trouble[loop.name] = f"{type(error).__name__}: {error}"
+    if isinstance(error, Forgotten):
+        context.greeted.clear()
+        context.log.warning("the hub was restored from a backup: it is greeted anew", part=loop.name)
     match error:
         case _ if context.stopping.is_set():
             return 0
@@ -88,7 +91,7 @@ def _failed(loop: Loop, context: Context, error: Exception, failures: int, draw:
             context.stopping.set()
             context.log.error("the hub no longer takes this agent: another one runs for the site", error=str(error))
             return 0
-        case Unreachable():
+        case Unreachable() | Forgotten():
             if not context.flags.severed and failures == 1:
                 context.log.warning("the hub does not answer; jobs go on", part=loop.name, error=str(error))
             return pause(failures, draw)

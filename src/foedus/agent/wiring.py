@@ -42,7 +42,8 @@ def build(folder: StateFolder, settings: AgentSettings, *, driver: SiteDriver | 
     """
     log = open_log(as_json=settings.json_logs)
     enrolment = folder.enrolment()
-    signer = folder.key()
+    keys = folder.keys()
+    keys.present()
     policy = Policy(path=settings.policy)
     policy.load()
     read_accounts(settings.accounts)
@@ -59,14 +60,14 @@ def build(folder: StateFolder, settings: AgentSettings, *, driver: SiteDriver | 
         folder=folder,
         site=enrolment.site,
         alliance=enrolment.alliance,
-        signer=signer,
+        keys=keys,
         journal=journal,
         clock=SteadyClock(clock),
         machine=clock,
         driver=cluster,
-        hub=Hub(Post(lambda: connect(hub_url, ca_file), signer, clock), enrolment.site),
+        hub=Hub(Post(lambda: connect(hub_url, ca_file), keys, clock), enrolment.site),
         meter=Meter(
-            alliance=enrolment.alliance, site=own.id, partner=own.partner, source=cluster.source, signer=signer
+            alliance=enrolment.alliance, site=own.id, partner=own.partner, source=cluster.source, key=keys.present
         ),
         rules=Rules(settle_s=settings.settle_s, lost_after_s=settings.lost_after_s),
         log=log,

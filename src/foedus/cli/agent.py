@@ -82,6 +82,54 @@ def enrol(
 
 
 @app.command()
+def rotate(
+    state: State,
+    partner_key: Annotated[
+        Path | None, typer.Option(help="The partner's private key, where it is at hand.", exists=True)
+    ] = None,
+    vouch: Annotated[Path | None, typer.Option(help="The partner's statement about the next key.", exists=True)] = None,
+    hub: Annotated[str | None, typer.Option(help="Address of the hub, if not the one that the site joined.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="Certificates to trust for the hub, as PEM.")] = None,
+    json: Json = False,
+) -> None:
+    """Change the site's key while the agent runs and jobs go on. May be repeated until it says that it is done.
+
+    With --partner-key it is one step, and the ledger retires the old key too. Without it the next key is shown, for the
+    partner's signatory to vouch for (`foedus agreement vouch`); a second call takes that statement with --vouch.
+    """
+    from foedus.agent.post import connect
+    from foedus.agent.rotate import rotate as change
+    from foedus.agent.rotate import statements
+    from foedus.core.base.dsse import Envelope
+    from foedus.core.base.errors import BadInput, Fault
+    from foedus.keys.ed25519 import load
+    from foedus.process.clock import SystemClock
+
+    folder = _folder(state)
+    known, clock = folder.enrolment(), SystemClock()
+    if partner_key is not None and vouch is not None:
+        raise BadInput(Fault(path="--vouch", fault="and --partner-key are both given", remedy="give one of them"))
+    if partner_key is not None:
+        statement, retirement = statements(folder, load(partner_key), clock)
+    elif vouch is not None:
+        statement, retirement = Envelope.read(vouch.read_bytes(), str(vouch)), None
+    else:
+        following = folder.keys().make_next().key
+        if json:
+            print_json({"next": following})
+        else:
+            say(following)
+        return
+    with connect(hub or known.hub, None if ca_file is None else str(ca_file)) as http:
+        done = change(folder, http, statement, retirement, clock)
+    if json:
+        print_json({"site": known.site, "key": done.key, "entry": done.entry})
+    else:
+        booked = "" if done.entry is None else f" (entry {done.entry})"
+        say(f"{known.site} has a new key{booked}: {done.key}")
+
+
+@app.command()
 def run(
     state: State,
     config: Annotated[
@@ -159,6 +207,54 @@ def metrics(
     output.chmod(0o644)
     if json:
         print_json({"written": str(output)})
+
+
+@app.command()
+def backup(
+    state: State,
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
+    *,
+    with_key: Annotated[bool, typer.Option("--with-key", help="Put the site's private key in as well.")] = False,
+    json: Json = False,
+) -> None:
+    """Back an agent's state up while it runs: the journal as it is at one moment, and what it learnt at enrolment.
+
+    Settings, policy and account map are files of your own: keep them as you keep the rest of your configuration.
+    """
+    from dataclasses import asdict
+
+    from foedus.agent.backup import backup as save
+
+    saved = save(_folder(state), file, with_key=with_key)
+    if json:
+        print_json({"file": str(file), **asdict(saved)})
+        return
+    say(f"{file}: {saved.site} at {saved.at}")
+    if saved.keys:
+        say(f"keys: {', '.join(saved.keys)}; who reads this file can speak for the site")
+    else:
+        say("keys: left out; keep site.key apart, or enrol the site with a new one after a loss")
+
+
+@app.command()
+def restore(
+    state: State,
+    file: Annotated[Path, typer.Argument(help="A file that foedus agent backup wrote.", exists=True, dir_okay=False)],
+    json: Json = False,
+) -> None:
+    """Put a backup into a folder without a journal. The agent then looks for everything before it does anything."""
+    from dataclasses import asdict
+
+    from foedus.agent.backup import restore as put_back
+
+    folder = _folder(state)
+    saved = put_back(folder, file)
+    if json:
+        print_json(asdict(saved))
+        return
+    say(f"{saved.site} as it was at {saved.at}")
+    if not (folder.path / "site.key").exists():
+        say("the site's key is not here: put site.key into the folder, or enrol the site with a new one")
 
 
 def _lines(view: "DeskView") -> list[str]:

@@ -34,6 +34,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "project grant": ('foedus project grant city-flows 500 --reason "first quarter"',),
     "project add-member": ("foedus project add-member city-flows dana",),
     "user add": ('foedus user add dana --partner israel --name "Dana Levi"',),
+    "user revoke": ("foedus user revoke dana",),
+    "partner revoke": ('foedus partner revoke israel --reason "the laptop with the key is gone"',),
     "token create": ("foedus token create --user dana --scope submit --days 90 > dana.token",),
     "agreement new": ("foedus agreement new caspian",),
     "agreement check": ("foedus agreement check agreement.toml --policy baku.cedar",),
@@ -49,6 +51,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "agent enrol": (
         "foedus agent enrol --state state --hub https://hub.example.org --site baku --code 7QK2 --vouch baku.json",
     ),
+    "agent rotate": ("foedus agent rotate --state state --partner-key keys/azerbaijan.pem",),
     "agent run": ("foedus agent run --state state --config agent.toml",),
     "demo": ("foedus demo", "foedus demo --keep"),
 }

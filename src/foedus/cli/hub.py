@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foedus.cli.session import Json
-from foedus.cli.show import print_json
+from foedus.cli.show import count, note, print_json, say
 from foedus.core.base.ids import PartnerId, UserId
 
 if TYPE_CHECKING:
@@ -24,13 +24,32 @@ DatabaseUrl = Annotated[
 @app.command()
 def key(config: Config = None, state: State = None, json: Json = False) -> None:
     """Show the hub's public key, to be written into the agreement; make the key if there is none."""
-    from foedus.hub.begin import hub_key
+    from foedus.hub.keys import HubKeys
 
-    shown = hub_key(_settings(config, state=state))
+    shown = HubKeys(_settings(config, state=state).state).make().key
     if json:
         print_json({"key": shown})
     else:
         typer.echo(shown)
+
+
+@app.command()
+def rotate(config: Config = None, state: State = None, database: DatabaseUrl = None, json: Json = False) -> None:
+    """Change the hub's key, in two calls with an amendment between them; the hub keeps running.
+
+    The first call makes the next key and shows it, for an amendment to name. From the moment in which that amendment is
+    in force all hub processes sign with it; a call after that puts it in the old key's place, which is gone then.
+    """
+    from foedus.hub.begin import rotate as change
+
+    done = change(_settings(config, state=state, database=database))
+    if json:
+        print_json({"key": done.key, "in_force": done.in_force})
+    elif done.in_force:
+        say(f"the hub's key is {done.key}")
+    else:
+        note("let an amendment of the agreement name this key, and call this again when it is in force")
+        say(done.key)
 
 
 @app.command()
@@ -93,6 +112,100 @@ def migrate(config: Config = None, state: State = None, database: DatabaseUrl = 
         print_json({"applied": list(done)})
     else:
         typer.echo(f"Applied: {', '.join(done)}" if done else "The schema is up to date.")
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
+    *,
+    with_key: Annotated[bool, typer.Option("--with-key", help="Put the hub's private key in as well.")] = False,
+    with_files: Annotated[bool, typer.Option(help="Put in what jobs brought and brought back.")] = True,
+    config: Config = None,
+    state: State = None,
+    database: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Back a hub up while it runs: its database as it is at one moment, its files, and on request its key.
+
+    The result is read again from end to end before this says that it is done.
+    """
+    from dataclasses import asdict
+
+    from foedus.hub.backup import backup as run
+
+    settings = _settings(config, state=state, database=database)
+    saved = run(settings, file, with_key=with_key, with_files=with_files)
+    if json:
+        print_json({"file": str(file), **asdict(saved)})
+        return
+    say(f"{file}: {saved.alliance} at {saved.at}, ledger up to entry {saved.head}")
+    say(f"files: {count(saved.pieces, 'piece')}" if with_files else "files: left out; keep the folder pieces apart")
+    if saved.keys:
+        say(f"keys: {', '.join(saved.keys)}; who reads this file can sign as the hub")
+    else:
+        say("keys: left out; keep hub.key apart, without it no hub can be restored")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that foedus hub backup wrote.", exists=True, dir_okay=False)],
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only read it from end to end.")] = False,
+    config: Config = None,
+    state: State = None,
+    database: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Put a backup into an empty database and state folder. The hub then begins in recovery: foedus hub recovery."""
+    from dataclasses import asdict
+
+    from foedus.hub.backup import look
+    from foedus.hub.backup import restore as run
+
+    if check:
+        saved = look(file)
+        if json:
+            print_json(asdict(saved))
+        else:
+            say(f"{file} is whole: {saved.alliance} at {saved.at}, ledger up to entry {saved.head}")
+        return
+    done = run(_settings(config, state=state, database=database), file)
+    if json:
+        print_json(asdict(done))
+        return
+    say(f"{done.saved.alliance} as it was at {done.saved.at}, ledger up to entry {done.head}, chain checked")
+    if done.absent:
+        say(f"{count(done.absent, 'piece')} of files are not here; clients send again what is needed")
+    if not done.key:
+        say("the hub's key is not here: put hub.key into the state folder")
+    say(f"{count(done.tokens, 'token')} are good again as they were then: revoke anew what was revoked since")
+    note("start the hub: it takes nothing until its sites have told what it has lost; see foedus hub recovery")
+
+
+@app.command()
+def recovery(
+    finish: Annotated[bool, typer.Option("--finish", help="End it: the hub goes on as usual.")] = False,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Do not wait for this site; waiting jobs are then held back.")
+    ] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(help="Take missing entries from an exported ledger.", exists=True, dir_okay=False)
+    ] = None,
+    config: Config = None,
+    state: State = None,
+    database: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Show what a restored hub has learnt back from its sites, and end the recovery."""
+    from foedus.cli.recovery import run
+
+    run(
+        _settings(config, state=state, database=database),
+        finish=finish,
+        without=tuple(without or ()),
+        ledger=ledger,
+        json=json,
+    )
 
 
 def _settings(config: Path | None, **given: object) -> "HubSettings":

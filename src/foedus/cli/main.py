@@ -35,6 +35,7 @@ COMMANDS: dict[str, Entry] = {
     "project": _entry(ALLIANCE, "project:app", "Projects, their members and allocations."),
     "user": _entry(ALLIANCE, "people:user", "The people of the alliance."),
     "token": _entry(ALLIANCE, "people:token", "Tokens."),
+    "partner": _entry(ALLIANCE, "partner:app", "Revoke a partner's key."),
     "agreement": _entry(ALLIANCE, "agreement:app", "The agreement: check, sign, compare, put in force."),
     "keys": _entry(ALLIANCE, "keys:app", "Keys that sign."),
     "sites": _entry(SITES, "sites:sites", "Show the sites and what can start there now."),

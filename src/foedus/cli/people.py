@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from foedus.cli.session import Json, session_of
-from foedus.cli.show import note, print_json, say, since, when
+from foedus.cli.show import count, note, print_json, say, since, when
 from foedus.cli.table import table
 
 user = typer.Typer(help="The people of the alliance.", no_args_is_help=True)
@@ -46,6 +46,36 @@ def list_users(ctx: typer.Context, json: Json = False) -> None:
     now = session.now()
     rows = [(one.id, one.name, one.partner, one.role, since(one.created, now)) for one in users]
     table(("USER", "NAME", "PARTNER", "ROLE", "SINCE"), rows, spare=("SINCE",))
+
+
+@user.command("revoke")
+def revoke_user(
+    ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="USER", help="Who.")], json: Json = False
+) -> None:
+    """Take nothing from somebody any more, and end all of their tokens, at once (office). Their jobs go on."""
+    session = session_of(ctx)
+    with session.client() as client:
+        view = client.revoke_user(name)
+    if json:
+        print_json(view)
+        return
+    say(f"nothing is taken from {view.user} any more; {count(view.tokens, 'token')} ended")
+    note("their jobs go on: see foedus list --user, and foedus cancel")
+
+
+@user.command()
+def readmit(
+    ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="USER", help="Who.")], json: Json = False
+) -> None:
+    """Take somebody's word again after a revocation (office). Their old tokens stay ended."""
+    session = session_of(ctx)
+    with session.client() as client:
+        view = client.readmit_user(name)
+    if json:
+        print_json(view)
+        return
+    say(f"{view.id} of {view.partner} is known again")
+    note(f"they need a new token: foedus token create --user {view.id}")
 
 
 @token.command()

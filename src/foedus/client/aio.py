@@ -23,9 +23,11 @@ from foedus.wire.agents import CodeReply, RevocationReply
 from foedus.wire.alliance import (
     AgreementView,
     NewTokenView,
+    PartnerKeyView,
     ProjectView,
     SiteView,
     TokenView,
+    UserRevocationView,
     UserView,
     WhoView,
 )
@@ -256,6 +258,18 @@ class AsyncClient:
         return await self._do(
             alliance.create_token(user=user, scope=scope, project=project, days=days, label=label), key
         )
+
+    async def revoke_user(self, user: str) -> UserRevocationView:
+        """Take nothing from a person any more, and end all of their tokens (office); may be repeated."""
+        return await self._do(alliance.revoke_user(user))
+
+    async def readmit_user(self, user: str) -> UserView:
+        """Take somebody's word again (office); they need a new token."""
+        return await self._do(alliance.readmit_user(user))
+
+    async def revoke_partner_key(self, partner: str, reason: str = "") -> PartnerKeyView:
+        """Take no statement signed with a partner's present key any more (office)."""
+        return await self._do(alliance.revoke_partner_key(partner, reason))
 
     async def revoke_token(self, token: str) -> None:
         """Revoke a token by its id."""

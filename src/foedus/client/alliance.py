@@ -10,6 +10,8 @@ from foedus.wire.alliance import (
     AllocationRequest,
     MemberRequest,
     NewTokenView,
+    PartnerKeyRequest,
+    PartnerKeyView,
     ProjectList,
     ProjectRequest,
     ProjectView,
@@ -18,6 +20,7 @@ from foedus.wire.alliance import (
     TokenRequest,
     UserList,
     UserRequest,
+    UserRevocationView,
     UserView,
     WhoView,
 )
@@ -141,6 +144,23 @@ def add_user(user: str, *, partner: str, name: str, role: str) -> Call[UserView]
     """``POST /users``."""
     body = request(UserRequest, id=user, partner=partner, name=name, role=role)
     return Call(method="POST", path="/users", body=body, keyed=True, read=model(UserView))
+
+
+def revoke_user(user: str) -> Call[UserRevocationView]:
+    """``POST /users/{u}/revocation``."""
+    return Call(method="POST", path=path("users", user, "revocation"), read=model(UserRevocationView))
+
+
+def readmit_user(user: str) -> Call[UserView]:
+    """``DELETE /users/{u}/revocation``."""
+    return Call(method="DELETE", path=path("users", user, "revocation"), read=model(UserView))
+
+
+def revoke_partner_key(partner: str, reason: str) -> Call[PartnerKeyView]:
+    """``POST /partners/{p}/revocation``."""
+    body = request(PartnerKeyRequest, reason=reason)
+    where = path("partners", partner, "revocation")
+    return Call(method="POST", path=where, body=body, read=model(PartnerKeyView))
 
 
 def tokens() -> Call[TokenList]:

@@ -101,7 +101,7 @@ def model(kind: type[M]) -> Callable[[Answer], M]:
 
     def read(answer: Answer) -> M:
         try:
-            return kind.model_validate_json(answer.body)
+            return kind.model_validate_json(answer.body, extra="ignore")
         except ValidationError as error:
             fields = sorted({".".join(map(str, one["loc"])) or "the whole" for one in error.errors()})
             raise Broken(
@@ -142,7 +142,7 @@ _BY_STATUS: dict[int, type[FoedusError]] = {
 def failed(answer: Answer) -> Failed:
     """Read an answer that is not a success as an error of the tree."""
     try:
-        view = ErrorView.model_validate_json(answer.body)
+        view = ErrorView.model_validate_json(answer.body, extra="ignore")
     except ValidationError:
         return Failed(error=_foreign(answer), retryable=answer.status in _GATEWAY)
     return Failed(error=error_of(view), retryable=view.retryable)

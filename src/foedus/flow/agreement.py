@@ -1,6 +1,6 @@
 """Agreement: a version that every partner signed comes into force, and the ledger says so."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from foedus.core.agreement.force import refusals
 from foedus.core.agreement.model import Agreement
@@ -24,7 +24,7 @@ def put_in_force(
     text: bytes,
     envelopes: Mapping[PartnerId, Envelope],
     *,
-    hub_key: str,
+    hub_keys: Collection[str],
     check: ClauseCheck,
     verify: Verifier,
     now: Instant,
@@ -38,14 +38,25 @@ def put_in_force(
     before = read(current.text) if current else None
     signed = findings(text, candidate, before, envelopes, verify)
     faults = [*refusals(candidate, before, now, signed, check(candidate))]
-    if candidate.hub_key != hub_key:
+    if candidate.hub_key not in hub_keys:
+        held = " and ".join(f"{key[:16]}..." for key in sorted(hub_keys))
         faults.append(
             Fault(
                 path="hub.key",
-                fault=f"is {candidate.hub_key[:16]}..., and this hub has {hub_key[:16]}...",
+                fault=f"is {candidate.hub_key[:16]}..., and this hub has {held}",
                 remedy="write this hub's public key into the agreement before the partners sign it",
             )
         )
+    revoked = tx.people.revoked_keys()
+    faults += [
+        Fault(
+            path=f"partners.{partner.id}.key",
+            fault=f"is {partner.key[:16]}..., which the office has revoked",
+            remedy="name a new key of this partner in the amendment",
+        )
+        for partner in candidate.partners
+        if partner.key in revoked and (current is None or current.digest != candidate.digest)
+    ]
     if faults:
         raise BadInput(*faults)
     if current is not None and current.digest == candidate.digest:

@@ -41,7 +41,9 @@ def book(
     key = enrolled(tx, site).key
     if key is None or item.keyid != key or not _signed(item, key, verify):
         return _refused(usage, f"the record is not signed with the key of {site}")
-    if not tx.ledger.usage_entries([(usage.job, usage.attempt)]):
+    entries = tx.ledger.usage_entries([(usage.job, usage.attempt)])
+    tx.attempts.booked(entries)  # a restored hub has the entry, and does not know yet whose it is
+    if not entries:
         faults = [
             *_untrue(tx, usage, attempt, agreement, now, alone=job.attempt == 1),
             *_unlike(usage, agreement, site, job),

@@ -1,6 +1,6 @@
 """The books as others see them: signed heads, countersignatures, the export, the balance."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
 
 from foedus.core.base.canon import JsonObject
@@ -106,10 +106,12 @@ def entry_json(entry: Entry) -> JsonObject:
     return entry.json()
 
 
-def countersign(tx: Transaction, site: SiteId, view: SealView, *, hub_key: str, verify: Verifier) -> Countersigned:
+def countersign(
+    tx: Transaction, site: SiteId, view: SealView, *, hub_keys: Collection[str], verify: Verifier
+) -> Countersigned:
     """Keep a site's seal, if it is the site's own; one of an entry that the ledger never had only with the hub's name.
 
-    Without the hub's signature such a seal proves nothing but that the site's key signed it.
+    Without the hub's signature, under any of its keys, such a seal proves nothing but that the site's key signed it.
     """
     newest = tx.ledger.head()
     if newest is None or view.site != site or view.keyid != enrolled(tx, site).key:
@@ -119,7 +121,7 @@ def countersign(tx: Transaction, site: SiteId, view: SealView, *, hub_key: str, 
     if not head_signed_by(verify, view.keyid, sealed, signature):
         return Countersigned.REFUSED
     if not holds(tx, sealed):
-        if not head_signed_by(verify, hub_key, sealed, Signature(keyid=hub_key, sig=view.hub_sig)):
+        if not any(head_signed_by(verify, key, sealed, Signature(keyid=key, sig=view.hub_sig)) for key in hub_keys):
             return Countersigned.REFUSED
         tx.ledger.seal(SealRecord(site=site, head=sealed, signature=signature))
         return Countersigned.CONTRADICTS

@@ -1,8 +1,9 @@
-"""Enrol: how an agent's key becomes known to the hub, and how it is taken away again."""
+"""Enrol: how an agent's key becomes known to the hub, is changed for another, and is taken away again."""
 
 from foedus.core.agreement.model import Agreement
 from foedus.core.agreement.revocation import Revocation
 from foedus.core.agreement.revocation import verify as verify_revocation
+from foedus.core.agreement.vouch import Vouch
 from foedus.core.agreement.vouch import verify as verify_vouch
 from foedus.core.base.canon import JsonObject, sha256
 from foedus.core.base.dsse import Envelope, Verifier
@@ -15,7 +16,7 @@ from foedus.core.ledger.site_keys import SiteKeys
 from foedus.flow.access import Caller
 from foedus.flow.evacuate import requeue_all
 from foedus.flow.ports import Transaction
-from foedus.wire.agents import CodeReply, EnrolReply, EnrolRequest, RevocationReply
+from foedus.wire.agents import CodeReply, EnrolReply, EnrolRequest, RevocationReply, RotationReply, RotationRequest
 
 CODE_LIFE = Seconds(15 * 60)
 _NEW_KEY = "make a new key at the site (`foedus agent key --new`), and vouch for that one"
@@ -39,23 +40,74 @@ def enrol(
     """Take a site's key: the code says that the site was invited, the vouch that its partner stands behind the key."""
     if agreement.site(request.site) is None:
         raise _no_site(request.site)
-    envelope = _envelope(request.vouch, "vouch", "make it with `foedus agreement vouch`")
-    vouch = verify_vouch(envelope, agreement, now, verify)
-    if vouch.site != request.site:
-        fault = f"is for {vouch.site}, and the code is for {request.site}"
-        raise BadInput(Fault(path="vouch.site", fault=fault, remedy="vouch for the site that enrols"))
+    vouch, envelope = _vouched(tx, request.vouch, agreement, request.site, verify=verify, now=now)
     if not tx.sites.use_code(sha256(request.code.encode()), request.site, now):
         raise NotAuthenticated(
             f"the code is not good for {request.site}: it is unknown, used, over, or another site's",
             remedy=f"ask for a new one (`foedus site code {request.site}`) and use it within 15 minutes",
         )
-    tx.sites.enrol(request.site, vouch.key)
+    entry = _take(tx, vouch, envelope, verify, now)
+    return EnrolReply(site=request.site, hub_key=hub_key, entry=entry.seq)
+
+
+def rotate(
+    tx: Transaction,
+    site: SiteId,
+    old: str,
+    request: RotationRequest,
+    agreement: Agreement,
+    *,
+    verify: Verifier,
+    now: Instant,
+) -> RotationReply:
+    """Take another key for a site: the present one (`old`) signed the request, and the partner vouches for the new one.
+
+    The epoch goes on, so that the running agent does too. With the partner's statement that the old key is retired the
+    ledger says that in the same moment; without it only the hub refuses the old key. A repeat finds it done.
+    """
+    vouch, envelope = _vouched(tx, request.vouch, agreement, site, verify=verify, now=now)
+    retired = None if request.retirement is None else _retired(tx, request.retirement, agreement, site, verify)
+    if vouch.key == old:
+        return RotationReply(site=site, key=old, entry=_entry_of(tx, old))
+    if retired is not None and retired[0].key != old:
+        fault = f"is about {retired[0].key}, and the site's key is {old}"
+        raise BadInput(Fault(path="retirement.key", fault=fault, remedy="retire the key that is replaced"))
+    entry = _take(tx, vouch, envelope, verify, now)
+    if retired is not None:
+        _retire(tx, *retired, verify=verify, now=now)
+    return RotationReply(site=site, key=vouch.key, entry=entry.seq)
+
+
+def _vouched(
+    tx: Transaction, statement: JsonObject, agreement: Agreement, site: SiteId, *, verify: Verifier, now: Instant
+) -> tuple[Vouch, Envelope]:
+    _needs_good_key(tx, agreement, site, "vouch.signature")
+    envelope = _envelope(statement, "vouch", "make it with `foedus agreement vouch`")
+    vouch = verify_vouch(envelope, agreement, now, verify)
+    if vouch.site != site:
+        fault = f"is for {vouch.site}, and {site} is to have the key"
+        raise BadInput(Fault(path="vouch.site", fault=fault, remedy="vouch for the site that asks"))
+    return vouch, envelope
+
+
+def _take(tx: Transaction, vouch: Vouch, envelope: Envelope, verify: Verifier, now: Instant) -> Entry:
+    """Make a vouched key the site's, and book it.
+
+    The entry is never earlier than the moment from which the key counts, and so is none after it: a signatory's clock
+    that is a little ahead of the hub's leaves no record between the two, which nobody could verify.
+    """
+    tx.sites.enrol(vouch.site, vouch.key)
     signatures = matching(Kind.SITE_KEY, vouch.body(), envelope.signatures, verify)
-    entry = tx.ledger.append(Kind.SITE_KEY, vouch.body(), signatures, now)
+    entry = tx.ledger.append(Kind.SITE_KEY, vouch.body(), signatures, max(now, vouch.not_before))
     fault = _keys_before(tx, entry).vouch_fault(vouch.site, vouch.key)
     if fault is not None:
         raise BadInput(Fault(path="vouch.key", fault=fault, remedy=_NEW_KEY))
-    return EnrolReply(site=request.site, hub_key=hub_key, entry=entry.seq)
+    return entry
+
+
+def _entry_of(tx: Transaction, key: str) -> int:
+    booked = [one.seq for one in tx.ledger.about_keys() if one.kind is Kind.SITE_KEY and one.body["key"] == key]
+    return booked[-1] if booked else 0
 
 
 def revoke(
@@ -82,7 +134,8 @@ def revoke(
     caller.needs_site(site)
     present = tx.sites.get(site).key
     if statement is not None:
-        said, entry = _booked(tx, agreement, site, statement, verify=verify, now=now)
+        said, envelope = _retired(tx, statement, agreement, site, verify)
+        entry = _retire(tx, said, envelope, verify=verify, now=now)
         if said.key == present:
             tx.sites.revoke(site)
         requeued = requeue_all(tx, site, caller, now) if requeue else 0
@@ -93,23 +146,36 @@ def revoke(
     return RevocationReply(site=site, key=present, entry=None, requeued=requeued)
 
 
-def _booked(
-    tx: Transaction, agreement: Agreement, site: SiteId, statement: JsonObject, *, verify: Verifier, now: Instant
-) -> tuple[Revocation, Entry]:
+def _retired(
+    tx: Transaction, statement: JsonObject, agreement: Agreement, site: SiteId, verify: Verifier
+) -> tuple[Revocation, Envelope]:
+    _needs_good_key(tx, agreement, site, "revocation.signature")
     envelope = _envelope(statement, "revocation", "make it with `foedus site revoke --partner-key`")
     said = verify_revocation(envelope, agreement, verify)
     if said.site != site:
         fault = f"is for {said.site}, and {site} was to lose its key"
         raise BadInput(Fault(path="revocation.site", fault=fault, remedy="name the same site in both places"))
+    return said, envelope
+
+
+def _retire(tx: Transaction, said: Revocation, envelope: Envelope, *, verify: Verifier, now: Instant) -> Entry:
     signatures = matching(Kind.SITE_KEY_REVOKED, said.body(), envelope.signatures, verify)
     entry = tx.ledger.append(Kind.SITE_KEY_REVOKED, said.body(), signatures, now)
     before = _keys_before(tx, entry)
     if said.key in before.revoked:
         raise Conflict(f"{said.key} was revoked already, by ledger entry {before.revoked[said.key]}")
-    if before.standing.get(said.key) != site:
-        fault = f"{said.key} never was a key of {site}"
+    if before.standing.get(said.key) != said.site:
+        fault = f"{said.key} never was a key of {said.site}"
         raise BadInput(Fault(path="revocation.key", fault=fault, remedy="see its keys: `foedus ledger show`"))
-    return said, entry
+    return entry
+
+
+def _needs_good_key(tx: Transaction, agreement: Agreement, site: SiteId, path: str) -> None:
+    home = agreement.site(site)
+    partner = agreement.partner(home.partner) if home else None
+    if partner is not None and partner.key in tx.people.revoked_keys():
+        fault = f"the key of {partner.id}, {partner.key[:16]}..., was revoked by the office"
+        raise BadInput(Fault(path=path, fault=fault, remedy="amend the agreement with the partner's new key first"))
 
 
 def _keys_before(tx: Transaction, entry: Entry) -> SiteKeys:

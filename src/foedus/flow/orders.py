@@ -9,6 +9,7 @@ from foedus.core.jobs.job import Array, Attempt, Job
 from foedus.core.jobs.spec import ArrayTask, JobSpec
 from foedus.core.jobs.state import LIVE_ATTEMPT, AttemptState
 from foedus.flow.ports import SiteRecord, Transaction, orders_topic
+from foedus.flow.recover import ask
 from foedus.wire.agents import BoardItem, HelloReply, StartOrder, StopOrder
 
 
@@ -23,12 +24,13 @@ def enrolled(tx: Transaction, site: SiteId) -> SiteRecord:
     return record
 
 
-def hello(tx: Transaction, site: SiteId, now: Instant) -> HelloReply:
+def hello(tx: Transaction, site: SiteId, now: Instant, *, known: int = 0) -> HelloReply:
     """Start a new epoch for a site's agent; whoever held an older one is refused from now on.
 
+    `known` is the newest epoch that the agent knows of: a hub that was restored may remember only an earlier one.
     What no agent was ever given is not on the board: it may still be withdrawn, and so must not be taken over.
     """
-    epoch = tx.sites.next_epoch(site)
+    epoch = tx.sites.next_epoch(site, known)
     tx.sites.saw(site, now)
     tx.ring(orders_topic(site))
     live = tx.attempts.at(site, LIVE_ATTEMPT)
@@ -44,7 +46,7 @@ def hello(tx: Transaction, site: SiteId, now: Instant) -> HelloReply:
         )
         for attempt, order in zip(attempts, orders, strict=True)
     ]
-    return HelloReply(epoch=epoch, now=now, board=board)
+    return HelloReply(epoch=epoch, now=now, board=board, recovery=ask(tx, site))
 
 
 def given(tx: Transaction, attempt: Attempt) -> Attempt:

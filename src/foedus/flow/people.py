@@ -10,19 +10,21 @@ from dataclasses import dataclass, replace
 from foedus.core.agreement.model import Agreement
 from foedus.core.base.canon import sha256
 from foedus.core.base.errors import BadInput, Conflict, Fault, NotAllowed, NotAuthenticated, NotFound
-from foedus.core.base.ids import name_fault
+from foedus.core.base.ids import PartnerId, UserId, name_fault
 from foedus.core.base.instant import Instant, after, seconds_between
 from foedus.flow.access import Caller, caller_of
 from foedus.flow.ports import Token, Transaction, User
 from foedus.wire.alliance import (
     MembershipView,
     NewTokenView,
+    PartnerKeyView,
     Role,
     Scope,
     TokenList,
     TokenRequest,
     TokenView,
     UserRequest,
+    UserRevocationView,
     UserView,
     WhoView,
 )
@@ -61,6 +63,8 @@ def authenticate(tx: Transaction, text: str, agreement: Agreement | None, now: I
     user = tx.people.get(token.user)
     if user is None:
         raise wrong
+    if user.revoked is not None:
+        raise NotAuthenticated(f"nothing is taken from {user.id} any more", remedy="ask the alliance's office")
     return caller_of(tx, user, agreement, token.scope, token.project), token
 
 
@@ -139,6 +143,50 @@ def revoke_token(tx: Transaction, caller: Caller, token: str, now: Instant) -> N
     tx.people.revoke(token, now)
 
 
+def revoke_user(tx: Transaction, caller: Caller, name: UserId, now: Instant) -> UserRevocationView:
+    """Take nothing from a person any more, and end all of their tokens (office). Their jobs go on."""
+    caller.needs_office()
+    user = _known(tx, name)
+    if user.id == caller.user.id:
+        raise Conflict("this is your own account", remedy="let another member of the office do it")
+    tx.people.bar(name, user.revoked or now)
+    return UserRevocationView(user=name, revoked=user.revoked or now, tokens=tx.people.revoke_all(name, now))
+
+
+def readmit_user(tx: Transaction, caller: Caller, name: UserId, now: Instant) -> UserView:
+    """Take somebody's word again (office). Their old tokens stay ended, one made in the moment of revocation too."""
+    caller.needs_office()
+    user = _known(tx, name)
+    tx.people.revoke_all(name, now)
+    tx.people.bar(name, None)
+    return user_view(replace(user, revoked=None))
+
+
+def revoke_partner_key(
+    tx: Transaction, caller: Caller, agreement: Agreement, partner: PartnerId, *, reason: str, now: Instant
+) -> PartnerKeyView:
+    """Take no statement signed with a partner's key any more (office): no vouch, no revocation, no new agreement.
+
+    It is this hub's decision, at once. For the readers of the ledger the key stands until an amendment, signed by every
+    partner, names another; this hub puts none in force that names this one.
+    """
+    caller.needs_office()
+    found = agreement.partner(partner)
+    if found is None:
+        remedy = f"use one of: {', '.join(one.id for one in agreement.partners)}"
+        raise BadInput(Fault(path="partner", fault=f"the agreement has no partner {partner!r}", remedy=remedy))
+    if not tx.people.revoke_key(found.key, partner, reason, now):
+        raise Conflict(f"the key of {partner} is revoked already", remedy="amend the agreement with a new one")
+    return PartnerKeyView(partner=partner, key=found.key)
+
+
+def _known(tx: Transaction, name: UserId) -> User:
+    user = tx.people.get(name)
+    if user is None:
+        raise NotFound(f"there is no user {name!r}", remedy="see `foedus user list`")
+    return user
+
+
 def first_user(tx: Transaction, user: User, fresh: Secret, days: int) -> NewTokenView:
     """Make the first account of a hub, with a token that may do everything: there is nobody yet who could."""
     tx.people.add(user)
@@ -159,7 +207,9 @@ def who(caller: Caller) -> WhoView:
 
 def user_view(user: User) -> UserView:
     """Put a person on the wire."""
-    return UserView(id=user.id, partner=user.partner, name=user.name, role=user.role, created=user.created)
+    return UserView(
+        id=user.id, partner=user.partner, name=user.name, role=user.role, created=user.created, revoked=user.revoked
+    )
 
 
 def token_view(token: Token) -> TokenView:

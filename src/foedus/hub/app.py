@@ -14,7 +14,7 @@ from foedus.hub import errors
 from foedus.hub.api import agents, agreement, books, files, jobs, people, projects, sites
 from foedus.hub.broker import Broker
 from foedus.hub.metrics import exposition, measure
-from foedus.hub.middleware import Envelope, LargestBody
+from foedus.hub.middleware import Envelope, LargestBody, OnlyWhole
 from foedus.hub.waker import Waker
 from foedus.hub.wiring import Hub
 
@@ -27,6 +27,7 @@ def create_app(hub: Hub) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        await run_in_threadpool(hub.look_whether_whole)
         waker = Waker(asyncio.get_running_loop())
         app.state.waker = waker
         stop_listening = hub.store.listen(waker.ring)
@@ -46,6 +47,7 @@ def create_app(hub: Hub) -> FastAPI:
     )
     app.state.hub = hub
     hub.store.measure = measure
+    app.add_middleware(OnlyWhole, recovering=lambda: hub.recovering)
     app.add_middleware(LargestBody, limit=hub.settings.largest_body)
     app.add_middleware(Envelope)
     errors.install(app)

@@ -12,10 +12,10 @@ from foedus.flow.people import first_user
 from foedus.flow.ports import Transaction, User
 from foedus.hub.api.agreement import check_clauses
 from foedus.hub.api.people import fresh_secret
+from foedus.hub.keys import HubKeys
 from foedus.hub.serve import prepare
 from foedus.hub.settings import HubSettings
-from foedus.hub.wiring import KEY_FILE, Hub, build
-from foedus.keys import ed25519
+from foedus.hub.wiring import Hub, build
 from foedus.wire.alliance import NewTokenView, Role
 
 FIRST_TOKEN_DAYS = 90
@@ -30,24 +30,37 @@ class Begun:
     token: NewTokenView
 
 
-def hub_key(settings: HubSettings, given: Path | None = None) -> str:
-    """Return the hub's public key; if it has none, take the private key in `given`, or make one."""
-    path = settings.state / KEY_FILE
-    if not path.exists():
-        settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ed25519.save(ed25519.load(given) if given else ed25519.make(), path)
-    return ed25519.load(path).key
-
-
 def begin(
     settings: HubSettings, agreement: Path, office: UserId, partner: PartnerId, *, key: Path | None = None
 ) -> Begun:
     """Put a signed agreement in force on a fresh database and make the office's account."""
-    hub_key(settings, key)
+    HubKeys(settings.state).make(key)
     prepare(settings)
     hub = build(settings)
     try:
         return hub.write(lambda tx: _begin(hub, tx, agreement, office, partner))
+    finally:
+        hub.store.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotated:
+    """Where a change of the hub's key is."""
+
+    key: str
+    """The key that is to come, or has come."""
+    in_force: bool
+    """Whether the agreement in force names it, so that it has taken the old one's place."""
+
+
+def rotate(settings: HubSettings) -> Rotated:
+    """Make the hub's next key; or, once the agreement in force names it, put it in the present one's place."""
+    hub = build(settings)
+    try:
+        following = hub.keys.make_next().key
+        with hub.store.read() as tx:
+            named = hub.agreement(tx).hub_key
+        return Rotated(key=following, in_force=hub.keys.promote(named))
     finally:
         hub.store.close()
 
@@ -60,7 +73,7 @@ def _begin(hub: Hub, tx: Transaction, path: Path, office: UserId, partner: Partn
         tx,
         path.read_bytes(),
         envelopes_beside(path),
-        hub_key=hub.signer.key,
+        hub_keys=hub.keys.all(),
         check=check_clauses,
         verify=hub.verify,
         now=now,

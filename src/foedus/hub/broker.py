@@ -19,6 +19,7 @@ from foedus.store.cleanup import forget
 
 _LOG = structlog.get_logger("foedus.broker")
 _SWEEP_EVERY_S = 5.0
+_LOOK_EVERY_S = 1.0
 _SWEEP = 500
 """Held jobs that are looked at in one transaction: others wait for it."""
 _FORGET_EVERY_S = 3600.0
@@ -33,6 +34,7 @@ class Broker:
         self._seconds = seconds
         self._swept = 0.0
         self._swept_to: JobId | None = None
+        self._looked = time.monotonic()
         self._forgot = -_FORGET_EVERY_S
 
     async def run(self) -> None:
@@ -52,7 +54,8 @@ class Broker:
         try:
             leading = self._hub.leader.hold()
             LEADER.set(leading)
-            if not leading:
+            self._look_whether_whole()
+            if not leading or self._hub.recovering:
                 return False
             more = self._placed()
             self._forget()
@@ -64,6 +67,11 @@ class Broker:
             _LOG.exception("pass failed")
         BROKER_FAILURES.inc()
         return False
+
+    def _look_whether_whole(self) -> None:
+        if time.monotonic() - self._looked > _LOOK_EVERY_S:
+            self._hub.look_whether_whole()
+            self._looked = time.monotonic()
 
     def _placed(self) -> bool:
         with BROKER_PASS.time():

@@ -26,8 +26,8 @@ from foedus.core.jobs.state import AttemptState
 from foedus.core.ledger.chain import Head, follows, head_from_json
 from foedus.flow.ports import AgreementRecord, SiteRecord, Transaction
 from foedus.hub.beat import beat
+from foedus.hub.keys import KEY_FILE, HubKeys
 from foedus.hub.settings import HubSettings
-from foedus.hub.wiring import KEY_FILE
 from foedus.keys import ed25519
 from foedus.process.clock import SystemClock
 from foedus.process.places import closed, own, room
@@ -171,7 +171,7 @@ class HubDoctor:
 
     def _has_key(self, key: str) -> bool:
         try:
-            return self._signer().key == key
+            return key in HubKeys(self.settings.state).all()
         except FoedusError:
             return True  # what is wrong with the file is said already
 

@@ -19,6 +19,7 @@ STATUS: dict[str, HTTPStatus] = {
     "conflict": HTTPStatus.CONFLICT,
     "idempotency-key-reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "stale": HTTPStatus.CONFLICT,
+    "forgotten": HTTPStatus.CONFLICT,
     "too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "too-many": HTTPStatus.TOO_MANY_REQUESTS,
     "site-trouble": HTTPStatus.BAD_GATEWAY,

@@ -1,14 +1,16 @@
 """What happens to every request: an id, a size limit, a log line, a measurement."""
 
+import re
 import secrets
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from foedus.core.base.errors import TooLarge
+from foedus.core.base.errors import Busy, TooLarge
 from foedus.hub.errors import REQUEST_ID
 from foedus.hub.metrics import LATENCY, REQUESTS
 from foedus.wire.errors import view_of
@@ -90,6 +92,39 @@ class LargestBody:
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 413, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+class OnlyWhole:
+    """While a restored hub is not whole, answers every change with 503: nothing happened, and it may be repeated.
+
+    What is let through can start, book or number nothing: the agents' own part in the recovery, and to revoke.
+    """
+
+    def __init__(self, app: ASGIApp, recovering: Callable[[], bool]) -> None:
+        self._app = app
+        self._recovering = recovering
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, unless it has to wait."""
+        changes = scope["type"] == "http" and scope["method"] not in {"GET", "HEAD", "OPTIONS"}
+        if not changes or not self._recovering() or _ALWAYS.fullmatch(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        error = Busy(
+            "this hub was restored from a backup and learns back what it had lost; nothing happened",
+            remedy="try again later; its operator sees how far it is with `foedus hub recovery`",
+        )
+        body = view_of(error, scope["state"]["request_id"]).model_dump_json().encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"retry-after", b"5"),
+        ]
+        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+_ALWAYS = re.compile(r"/api/v1/(tokens|users|partners)/.*|/api/v1/agents/[^/]+/(hello|orders|recovery)")
 
 
 def _too_large(limit: int) -> TooLarge:

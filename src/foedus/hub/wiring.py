@@ -16,6 +16,8 @@ from foedus.flow.admit import Rules
 from foedus.flow.balance import Folded, catch_up
 from foedus.flow.place import PlaceRules
 from foedus.flow.ports import PieceStore, Store, Transaction
+from foedus.flow.recover import recovering
+from foedus.hub.keys import HubKeys
 from foedus.hub.settings import HubSettings
 from foedus.hub.shares import Queue, Rate
 from foedus.keys import ed25519
@@ -25,7 +27,6 @@ from foedus.store.dialects.base import Leader
 from foedus.store.pieces_files import PieceFiles
 from foedus.store.unit import SqlStore, open_store
 
-KEY_FILE = "hub.key"
 _TRIES = 5
 
 Result = TypeVar("Result")
@@ -39,11 +40,13 @@ class Hub:
     store: SqlStore
     leader: Leader
     pieces: PieceStore
-    signer: Signer
+    keys: HubKeys
     verify: Verifier
     rate: Rate
     queue: Queue
     clock: Clock = field(default_factory=SystemClock)
+    recovering: bool = False
+    """Whether this hub was restored and is not whole yet: kept up to date by the broker's passes."""
     _rules: tuple[int, Rules] | None = None
     _balance: Folded = field(default_factory=Folded)
     _compiling: threading.Lock = field(default_factory=threading.Lock)
@@ -79,6 +82,15 @@ class Hub:
         """Return the agreement in force."""
         return self.rules(tx).agreement
 
+    def signer(self, tx: Transaction) -> Signer:
+        """Return the key that the agreement in force names as the hub's."""
+        return self.keys.of(self.agreement(tx).hub_key)
+
+    def look_whether_whole(self) -> None:
+        """Read whether a restoration is going on."""
+        with self.store.read() as tx:
+            self.recovering = recovering(tx) is not None
+
     def balance(self, tx: Transaction) -> Folded:
         """Return what the ledger comes to, reading only what is new in it."""
         with self._folding:
@@ -109,13 +121,15 @@ def retried(store: Store, act: Callable[[Transaction], Result]) -> Result:
 
 def build(settings: HubSettings) -> Hub:
     """Open everything that the settings name."""
+    keys = HubKeys(settings.state)
+    keys.present()
     store = open_store(settings.database_url)
     return Hub(
         settings=settings,
         store=store,
         leader=store.leader(),
         pieces=PieceFiles(settings.state / "pieces"),
-        signer=ed25519.load(settings.state / KEY_FILE),
+        keys=keys,
         verify=ed25519.verify,
         rate=Rate(settings.requests_per_s),
         queue=Queue(settings.most_waiting),

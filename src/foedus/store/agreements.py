@@ -10,9 +10,9 @@ from foedus.core.base.canon import JsonObject
 from foedus.core.base.errors import Conflict
 from foedus.core.base.ids import Digest, PartnerId
 from foedus.flow.ports import AgreementRecord
+from foedus.store.agreement_tables import agreements
 from foedus.store.codec import json_text, object_from
 from foedus.store.session import AnyRow, Session
-from foedus.store.tables import agreements
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from typing import cast
 from foedus.core.base.errors import Broken
 from foedus.core.base.ids import JobId
 from foedus.core.base.instant import Instant
+from foedus.store import journal_ledger
+from foedus.store.journal_ledger import LedgerCopy
 from foedus.store.journal_rows import OVER, Due, Flags, Outbox, Row, Step, Tail
 from foedus.wire.agents import StatusItem, UsageItem
 
@@ -80,11 +82,12 @@ class Journal:
                 self._db.close()
                 raise
         self._path = path
+        self.ledger = LedgerCopy(look=self._native, change=self._change)
 
     def _load(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(_SCHEMA + journal_ledger.SCHEMA)
         marks = ",".join("?" for _ in OVER)
         found = self._db.execute(
             f"SELECT starting, body FROM attempts WHERE step NOT IN ({marks})",  # noqa: S608  # marks only
@@ -110,6 +113,11 @@ class Journal:
         """Write one fact."""
         with self._change() as db:
             db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
+
+    def forget_notes(self, names: Iterable[str]) -> None:
+        """Forget facts."""
+        with self._change() as db:
+            db.executemany("DELETE FROM notes WHERE name = ?", [(name,) for name in names])
 
     def flags(self) -> Flags:
         """Read what the operator wants; also what another process wrote a moment ago."""
@@ -175,6 +183,16 @@ class Journal:
             found = db.execute(f"SELECT starting, body FROM attempts WHERE {_SETTLED} ORDER BY job, attempt", (before,))  # noqa: S608  # fixed
             return [_row(one) for one in found]
 
+    def changed_since(self, since: Instant) -> list[Row]:
+        """Return every attempt that has changed since then, and every one that is not over."""
+        with self._native() as db:
+            found = db.execute(
+                "SELECT starting, body FROM attempts WHERE changed >= ? OR step NOT IN ('closed', 'returned')"
+                " ORDER BY job, attempt",
+                (since,),
+            )
+            return [_row(one) for one in found]
+
     def closed_since(self, since: Instant) -> int:
         """Count the attempts that were closed after `since`."""
         with self._native() as db:
@@ -230,6 +248,7 @@ class Journal:
         """Forget attempts that were over before then and wholly reported; return how many."""
         with self._change() as db:
             done = db.execute(f"DELETE FROM attempts WHERE {_SETTLED}", (before,))  # noqa: S608  # fixed
+            journal_ledger.prune(db, before)
             for table in ("statuses", "usages", "tails"):
                 db.execute(f"DELETE FROM {table} WHERE job NOT IN (SELECT job FROM attempts)")  # noqa: S608  # fixed
             return done.rowcount

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlalchemy import func, select, tuple_
 
@@ -16,14 +16,18 @@ from foedus.core.base.ids import AllianceId, Digest, JobId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.ledger.chain import Head, append, head_of
 from foedus.core.ledger.entry import Entry, Kind, entry_from_json
+from foedus.core.ledger.usage_json import usage_from_body
 from foedus.flow.ports import Booking, SealRecord
-from foedus.store.session import AnyRow, Session, Values, chunks
+from foedus.store.session import AnyRow, Session, chunks
 from foedus.store.tables import ABOUT_KEYS, BOOKS_USAGE, ledger, ledger_head, seals, sites
 
 _PAGE: Final = 500
 """Entries that `stream` holds at a time."""
 _NOWHERE: Final = 0
 """``seq`` of the head before the first entry."""
+
+_Chained: TypeAlias = tuple[Entry, Head, tuple[JobId, int] | None]
+"""A new entry, the head that it makes, and the attempt that it books."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +62,41 @@ class SqlLedger:
             return ()
         alliance, head = self._locked_head(bookings)
         self._refuse_doubles([one.attempt for one in bookings if one.kind is Kind.USAGE and one.attempt])
-        entries: list[Entry] = []
-        rows: list[Values] = []
+        chained: list[_Chained] = []
         for one in bookings:
             entry = append(head, kind=one.kind, body=one.body, signatures=tuple(one.signatures), at=at)
             head = head_of(alliance, entry)
-            job, number = one.attempt or (None, None)
-            row = {"seq": entry.seq, "kind": one.kind.value, "job": job, "attempt": number, "hash": head.hash}
-            rows.append({**row, "line": entry.line()})
-            entries.append(entry)
+            chained.append((entry, head, one.attempt))
+        self._put(chained)
+        return [entry for entry, _, _ in chained]
+
+    def take(self, entry: Entry) -> bool:
+        """Chain an entry that is known from elsewhere."""
+        usage = usage_from_body(entry.body) if entry.kind is Kind.USAGE else None
+        attempt = (usage.job, usage.attempt) if usage else None
+        booking = Booking(kind=entry.kind, body=entry.body, signatures=entry.signatures, attempt=attempt)
+        alliance, head = self._locked_head([booking])
+        if head is None or (entry.seq, entry.prev) != (head.seq + 1, head.hash) or entry.at < head.at:
+            return False
+        self._put([(entry, head_of(alliance, entry), attempt)])
+        return True
+
+    def _put(self, chained: Sequence[_Chained]) -> None:
+        """Add entries that follow from the head, and move it to the last one."""
+        rows = [
+            {
+                "seq": entry.seq,
+                "kind": entry.kind.value,
+                "job": attempt and attempt[0],
+                "attempt": attempt and attempt[1],
+                "hash": head.hash,
+                "line": entry.line(),
+            }
+            for entry, head, attempt in chained
+        ]
         self._session.add(ledger, rows)
-        if head is not None:
-            self._session.changes(ledger_head.update().values(seq=head.seq, hash=head.hash, at=head.at))
-        return entries
+        _, new, _ = chained[-1]
+        self._session.changes(ledger_head.update().values(seq=new.seq, hash=new.hash, at=new.at))
 
     def usage_entries(self, attempts: Sequence[tuple[JobId, int]]) -> Mapping[tuple[JobId, int], int]:
         """Return the entries that book attempts."""

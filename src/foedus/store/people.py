@@ -9,6 +9,7 @@ from foedus.core.base.errors import Conflict
 from foedus.core.base.ids import Digest, PartnerId, UserId
 from foedus.core.base.instant import Instant
 from foedus.flow.ports import Token, User
+from foedus.store.agreement_tables import revoked_keys
 from foedus.store.session import AnyRow, Session
 from foedus.store.tables import tokens, users
 from foedus.wire.alliance import Role, Scope
@@ -28,6 +29,7 @@ class SqlPeople:
             "name": user.name,
             "role": user.role.value,
             "created": user.created,
+            "revoked": user.revoked,
         }
         if not self._session.add_new(users, row):
             raise Conflict(f"there is a user {user.id} already", remedy="choose another id")
@@ -79,6 +81,23 @@ class SqlPeople:
         valid = update(tokens).where(tokens.c.id == token, tokens.c.revoked.is_(None))
         return self._session.changes(valid.values(revoked=at)) == 1
 
+    def revoke_all(self, user: UserId, at: Instant) -> int:
+        """End all tokens of a user."""
+        valid = update(tokens).where(tokens.c.user_id == user, tokens.c.revoked.is_(None))
+        return self._session.changes(valid.values(revoked=at))
+
+    def bar(self, user: UserId, at: Instant | None) -> None:
+        """Take nothing from a user any more, or again."""
+        self._session.changes(update(users).where(users.c.id == user).values(revoked=at))
+
+    def revoke_key(self, key: str, partner: PartnerId, reason: str, at: Instant) -> bool:
+        """Remember that a partner's key counts no longer."""
+        return self._session.add_new(revoked_keys, {"key": key, "partner": partner, "reason": reason, "at": at})
+
+    def revoked_keys(self) -> frozenset[str]:
+        """Load the partners' keys that count no longer."""
+        return frozenset(str(row.key) for row in self._session.rows(select(revoked_keys.c.key)))
+
 
 def _user(row: AnyRow) -> User:
     return User(
@@ -87,6 +106,7 @@ def _user(row: AnyRow) -> User:
         name=row.name,
         role=Role(row.role),
         created=Instant(row.created),
+        revoked=row.revoked,
     )
 
 

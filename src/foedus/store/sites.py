@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import case, delete, select, update
 
 from foedus.core.base.ids import Digest, SiteId
 from foedus.core.base.instant import Instant
@@ -39,10 +39,11 @@ class SqlSites:
         enrolled = update(sites).where(sites.c.site == site, sites.c.key.is_not(None))
         return self._session.changes(enrolled.values(key=None)) == 1
 
-    def next_epoch(self, site: SiteId) -> int:
+    def next_epoch(self, site: SiteId, known: int = 0) -> int:
         """Start a new epoch."""
-        new = self._session.insert(sites).values(site=site, epoch=1, draining=False)
-        counted = new.on_conflict_do_update(index_elements=["site"], set_={"epoch": sites.c.epoch + 1})
+        new = self._session.insert(sites).values(site=site, epoch=known + 1, draining=False)
+        higher = case((sites.c.epoch >= known, sites.c.epoch + 1), else_=known + 1)
+        counted = new.on_conflict_do_update(index_elements=["site"], set_={"epoch": higher})
         return int(self._session.scalar(counted.returning(sites.c.epoch)))
 
     def accept(self, site: SiteId, series: str, sequence: int) -> bool:

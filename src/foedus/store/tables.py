@@ -292,6 +292,7 @@ users: Final = Table(
     Column("name", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("created", BigInteger, nullable=False),
+    Column("revoked", BigInteger),
     _one_of("role", Role),
 )
 
@@ -363,16 +364,6 @@ codes: Final = Table(
     Column("site", Text, nullable=False),
     Column("expires", BigInteger, nullable=False),
     Column("used", BigInteger),
-)
-
-agreements: Final = Table(
-    "agreements",
-    metadata,
-    Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("digest", Text, nullable=False),
-    Column("text", LargeBinary, nullable=False),
-    Column("envelopes", Text, nullable=False),
-    Column("entry", BigInteger, nullable=False),
 )
 
 # --- the rest ---------------------------------------------------------------------------------------------------------

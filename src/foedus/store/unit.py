@@ -23,6 +23,7 @@ from foedus.store.logs import SqlLogs
 from foedus.store.people import SqlPeople
 from foedus.store.pieces import SqlPieces
 from foedus.store.projects import SqlProjects
+from foedus.store.recovery import SqlRecoveries
 from foedus.store.requests import SqlRequests
 from foedus.store.session import Session
 from foedus.store.sites import SqlSites
@@ -87,6 +88,11 @@ class SqlTransaction:
     def pieces(self) -> SqlPieces:
         """Which pieces a project has."""
         return SqlPieces(self.session)
+
+    @property
+    def recovery(self) -> SqlRecoveries:
+        """The hub's own restoration."""
+        return SqlRecoveries(self.session)
 
     def ring(self, topic: str) -> None:
         """Wake whoever waits for a topic, once this is committed."""

@@ -75,11 +75,31 @@ class RevocationReply(Message):
     """How many jobs were taken back from the site."""
 
 
+class RotationRequest(Message):
+    """Take another key for the site. The request itself is signed with the key that the hub knows."""
+
+    vouch: WireObject
+    """The partner's statement about the new key, as at enrolment."""
+    retirement: WireObject | None = None
+    """The partner's statement that the old one counts no longer, as at a revocation: both are booked together."""
+
+
+class RotationReply(Message):
+    """The new key speaks for the site from now on; the old one is refused."""
+
+    site: SiteId
+    key: str
+    entry: int
+    """The ledger entry that records it."""
+
+
 class HelloRequest(Message):
     """An agent has started (or been restored) and asks for its epoch."""
 
     version: str
     driver: str
+    epoch: int = 0
+    """The newest epoch that the agent knows of: the one that begins is higher, whatever the hub remembers."""
 
 
 class BoardItem(Message):
@@ -102,6 +122,8 @@ class HelloReply(Message):
     epoch: int
     now: Time
     board: list[BoardItem]
+    recovery: "RecoveryAsk | None" = None
+    """The hub was restored from a backup, and asks for what it has lost."""
 
 
 class StartOrder(Message):
@@ -134,6 +156,8 @@ class OrdersRequest(Message):
     wait_s: Annotated[float, Field(ge=0, le=60)] = 20
     known: list[tuple[JobId, AttemptNumber]] = []
     """Attempts whose start order the agent has in its journal already but has not reported yet."""
+    sealed: SignedHead | None = None
+    """Sent only if the hub has shown a head behind this one, which it signed itself: it has lost entries."""
 
 
 class OrdersReply(Message):
@@ -142,6 +166,8 @@ class OrdersReply(Message):
     starts: list[StartOrder]
     stops: list[StopOrder]
     head: SignedHead | None
+    recovering: bool = False
+    """The hub was restored and is not whole yet: nothing is to be reported until it is."""
 
 
 class StatusItem(Message):
@@ -229,6 +255,48 @@ class LogsReply(Message):
     """How far the hub has each stream now, in the order of the request: the agent goes on from there."""
 
     offsets: list[int]
+
+
+class RecoveryAsk(Message):
+    """What a restored hub wants to be told before anything else."""
+
+    since: Time
+    """Every attempt of which the journal has changed since then."""
+    head: int
+    """The ledger's entries after this number."""
+
+
+class HeldAttempt(Message):
+    """An attempt that a site was given, whatever the hub remembers of it."""
+
+    order: StartOrder
+    newest: int
+    """The number of the newest attempt that the cluster made of it by queueing it again."""
+    native_id: str
+    since: Time
+    """No later than it can have begun."""
+
+
+class RecoveryRequest(Message):
+    """What a site knows that a restored hub may have lost. May be sent in parts, and again."""
+
+    sealed: SignedHead | None = None
+    """The newest head that the site has countersigned, with the hub's own signature."""
+    head: SignedHead | None = None
+    """The head that `entries` lead to, with the hub's own signature: nothing else is believed."""
+    entries: list[WireObject] = []
+    attempts: list[HeldAttempt] = []
+    last: bool = False
+    """Everything is said."""
+
+
+class RecoveryReply(Message):
+    """How far the hub has come."""
+
+    head: int
+    """Number of its newest entry."""
+    faults: list[str]
+    """What it could not take, in words."""
 
 
 class HeadReply(Message):

@@ -54,6 +54,30 @@ class UserView(UserRequest):
     """A person."""
 
     created: Time
+    revoked: Time | None = None
+    """Since when nothing is taken from this person any more."""
+
+
+class UserRevocationView(Message):
+    """A person from whom nothing is taken any more."""
+
+    user: UserId
+    revoked: Time
+    tokens: int
+    """How many tokens ended with this call."""
+
+
+class PartnerKeyRequest(Message):
+    """Take no statement that is signed with a partner's key any more (office)."""
+
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class PartnerKeyView(Message):
+    """The key that counts no longer at this hub."""
+
+    partner: PartnerId
+    key: str
 
 
 class UserList(Message):

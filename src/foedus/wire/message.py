@@ -42,6 +42,9 @@ Position = Annotated[int, Field(ge=0, le=LARGEST)]
 
 
 class Message(BaseModel):
-    """A message: frozen, and refusing fields that it does not know, so that a typing error is never silent."""
+    """A message: frozen, and refusing fields that it does not know, so that a typing error is never silent.
+
+    Who reads an answer passes over such fields instead: a hub may be newer than its clients and agents, never older.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -119,6 +119,7 @@ class ScriptedHub:
     denied: set = field(default_factory=set)
     """Pieces that are not for this site at the moment."""
     seals: list = field(default_factory=list)
+    proofs: list = field(default_factory=list)
     reports: list = field(default_factory=list)
     entries: list = field(default_factory=list)
     head: object = None
@@ -312,6 +313,7 @@ class ScriptedHub:
     def do_orders(self, _method, _names, _query, body):
         request = OrdersRequest.model_validate_json(body)
         known = {tuple(one) for one in request.known}
+        self.proofs += [request.sealed] if request.sealed else []
         end = time.monotonic() + request.wait_s
         epoch = self.epoch
         with self.news:

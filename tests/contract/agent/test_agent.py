@@ -7,7 +7,7 @@ from foedus.client.bundle import pack, read_manifest, read_piece, unpack
 from foedus.core.base.dsse import Signature, signed_by
 from foedus.core.jobs.job import StopReason
 from foedus.core.jobs.state import AttemptState, Outcome
-from foedus.core.ledger.chain import Head, head_signed_by
+from foedus.core.ledger.chain import Head, head_of, head_signed_by
 from foedus.core.ledger.entry import Kind, payload, payload_type
 from foedus.core.ledger.plausible import implausible
 from foedus.core.ledger.usage_json import usage_from_body
@@ -349,7 +349,7 @@ def test_heads_that_follow_are_sealed_and_others_never(hub, run, until):
     )
 
     with hub.lock:
-        from foedus.core.ledger.chain import append, head_of
+        from foedus.core.ledger.chain import append
 
         forged = append(head_of("pact", hub.entries[0]), kind=Kind.USAGE, body={"n": 99}, signatures=(), at=seal.at)
         later = append(head_of("pact", forged), kind=Kind.USAGE, body={"n": 100}, signatures=(), at=seal.at)
@@ -373,6 +373,22 @@ def test_two_heads_with_one_number_raise_the_alarm(hub, run, until):
 
     assert "two heads with number 1" in until(lambda: agent.journal.note("alarm"))
     assert {one.hash for one in hub.seals} == {hub.head.hash}
+
+
+def test_a_hub_that_goes_on_showing_less_after_the_proof_raises_the_alarm(hub, run, until):
+    agent = run()
+    hub.wait(lambda: hub.seals)
+    hub.book({"n": 2})
+    hub.wait(lambda: hub.seals[-1].seq == 2)
+    with hub.lock:
+        whole, hub.entries = hub.shown, hub.entries[:1]
+        hub.shown = hub.signed(head_of("pact", hub.entries[0]))
+
+    hub.wait(lambda: hub.proofs == [whole])
+    alarm = until(lambda: agent.journal.note("alarm"))
+    assert alarm.endswith("the ledger ends at entry 1, and entry 2 was sealed: entries have vanished")
+    hub.wait(lambda: hub.seals[-1].hub_sig == whole.sig)
+    assert (hub.seals[-1].seq, hub.seals[-1].hash) == (2, whole.hash)
 
 
 def test_a_new_agreement_is_taken_when_all_partners_signed_it(hub, run, order):

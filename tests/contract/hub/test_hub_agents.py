@@ -77,7 +77,8 @@ def test_a_waiting_agent_learns_that_a_newer_one_has_begun(served: Served, agent
     newer = Agent(served=served, site=agent.site, key=agent.key)
     newer.hello()
     waiting.join(2)
-    assert refusal(found[0]) == (409, "stale", "a newer agent of this site has begun")
+    words = f"this is epoch {newer.epoch - 1} of {agent.site}'s agent, and the hub has begun epoch {newer.epoch}"
+    assert refusal(found[0]) == (409, "stale", f"{words} with a newer one")
     agent.epoch = newer.epoch
 
 

@@ -9,6 +9,16 @@ SEEN = (200, 404, 200, 200, 404, 404, 200, 401)
 OFFICE = (403, 403, 403, 403, 403, 403, 401)
 DIGEST = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 """Of nothing at all."""
+PARTS = {
+    "{stream}": "stdout",
+    "{project}": "shield",
+    "{piece}": DIGEST,
+    "{token}": "absent",
+    "{site}": "jerusalem",
+    "{user}": "zoe",
+    "{partner}": "nobody",
+}
+"""What stands for each part of a route that is a name."""
 
 TABLE = [
     ("GET", "/jobs", None, OPEN),
@@ -40,6 +50,9 @@ TABLE = [
     ("GET", "/whoami", None, OPEN),
     ("GET", "/users", None, (200, *OFFICE)),
     ("POST", "/users", {"id": "zoe", "partner": "france"}, (422, *OFFICE)),
+    ("POST", "/users/zoe/revocation", None, (404, *OFFICE)),
+    ("DELETE", "/users/zoe/revocation", None, (404, *OFFICE)),
+    ("POST", "/partners/nobody/revocation", {}, (422, *OFFICE)),
     ("GET", "/tokens", None, (200, 200, 200, 200, 200, 200, 403, 401)),
     ("POST", "/tokens", {"scope": "read"}, (201, 201, 201, 201, 201, 403, 403, 401)),
     ("DELETE", "/tokens/absent", None, (404, 404, 404, 404, 404, 404, 403, 401)),
@@ -75,14 +88,14 @@ def test_every_route_of_users_is_in_the_table(served: Served):
     with served.http() as http:
         paths = http.get(served.url + "/openapi.json").json()["paths"]
     known = {
-        (path.removeprefix("/api/v1").replace("{stream}", "stdout"), method.upper())
+        (path.removeprefix("/api/v1"), method.upper())
         for path, methods in paths.items()
         for method in methods
         if path.startswith("/api/v1")
         and path != "/api/v1/agents/enrol"
         and ("/agents/{site}/" not in path or path.endswith("/revocation"))
     }
-    for part, value in (("{project}", "shield"), ("{piece}", DIGEST), ("{token}", "absent"), ("{site}", "jerusalem")):
+    for part, value in PARTS.items():
         known = {(path.replace(part, value), method) for path, method in known}
     assert known == {(path, method) for method, path, _, _ in TABLE}
 

@@ -1,5 +1,9 @@
 """The migrated tables are exactly those that the code believes in, on both databases."""
 
+import contextlib
+import re
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,13 +14,13 @@ from sqlalchemy import Connection, text
 from store_samples import together, user
 
 import postgres
-from foedus.core.base.errors import Conflict, FoedusError
+from foedus.core.base.errors import Busy, Conflict, FoedusError
 from foedus.store.dialects.base import Database
 from foedus.store.migrate import migrate, pending
 from foedus.store.tables import metadata
 from foedus.store.unit import SqlStore, open_database
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 
 
 @pytest.fixture
@@ -70,7 +74,10 @@ def _parts(definition: str, dialect: str) -> list[str]:
     """Cut SQLite's table definitions into lines: the order of constraints means nothing."""
     if dialect != "sqlite":
         return [definition]
-    head, *lines = [line.strip().rstrip(",") for line in definition.replace("\t", " ").split("\n")]
+    text = definition.replace("\t", " ")
+    # a column that was added later stands on the line of the one before it
+    text = re.sub(r", (\w+ (?:BIGINT|INTEGER|TEXT|BOOLEAN|BLOB)\b)", r",\n\1", text)
+    head, *lines = [line.strip().rstrip(",") for line in text.split("\n")]
     return [head, *(f"{head} {line}" for line in lines)]
 
 
@@ -90,6 +97,42 @@ def test_pending_and_migrate(empty: str):
     before = pending(empty)
     applied = migrate(empty)
     assert (before, applied, pending(empty), migrate(empty)) == (REVISIONS, REVISIONS, (), ())
+
+
+def test_the_release_before_works_on_while_its_successor_migrates(
+    empty: str, databases: Callable[[str], Database], opened: Callable[[str], SqlStore]
+):
+    migrate(empty, to="0003")
+    old, migrated = databases(empty), threading.Event()
+    insert = text("INSERT INTO users (id, partner, name, role, created) VALUES (:id, 'israel', '', 'user', 1)")
+
+    def write(writer: int) -> list[str]:
+        """Add people as the release before did, while the tables change and for a while after."""
+        added: list[str] = []
+        while not migrated.is_set() or len(added) < 20:
+            name = f"u{writer}-{len(added)}"
+            with contextlib.suppress(Busy), old.gate(write=True), old.writes.begin() as connection:
+                connection.execute(insert, {"id": name})
+            with old.gate(write=False), old.reads.begin() as connection:
+                there = connection.execute(text("SELECT count(*) FROM users WHERE id = :id"), {"id": name}).scalar()
+            added += [name] if there else []
+            time.sleep(0.005)
+        return added
+
+    def change(_: int) -> list[str]:
+        with old.gate(write=False), old.reads.begin() as connection:
+            connection.execute(text("SELECT count(*) FROM users")).scalar()
+            time.sleep(0.5)  # a long question holds the table
+        migrate(empty)
+        migrated.set()
+        return []
+
+    wrote = together(3, lambda number: change(number) if number == 0 else write(number))
+
+    with opened(empty).read() as tx:
+        people = tx.people.all()
+    assert sorted(one.id for one in people) == sorted(name for names in wrote for name in names)
+    assert {one.revoked for one in people} == {None}
 
 
 def test_processes_that_migrate_at_once_wait_for_each_other(empty: str):

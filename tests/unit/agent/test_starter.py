@@ -30,7 +30,7 @@ class Still:
 
 def context_of(folder):
     settings = AgentSettings(policy=folder / "site.cedar", accounts=folder / "accounts.toml", work=folder / "work")
-    unused = {"signer": None, "hub": None, "meter": None, "agreement": None}
+    unused = {"keys": None, "hub": None, "meter": None, "agreement": None}
     return Context(
         settings=settings,
         folder=StateFolder(path=folder),

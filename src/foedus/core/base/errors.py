@@ -9,7 +9,8 @@
     ├── NotFound            absent, or not yours to see: the same answer
     ├── Conflict            the state of the thing forbids it
     │   ├── KeyReused       an idempotency key that came with another body before
-    │   └── Stale           a report, sequence or epoch that is behind what the hub has
+    │   ├── Stale           a report, sequence or epoch that is behind what the hub has
+    │   └── Forgotten       an epoch that the hub does not know: it was restored from a backup
     ├── TooLarge            over a stated cap
     ├── TooMany             over one's share for the moment; later it may be taken
     ├── SiteTrouble         the site's cluster failed or did not answer; nothing is known, look before trying again
@@ -96,6 +97,13 @@ class Stale(Conflict):
     """This message is older than what the hub already has."""
 
     code = "stale"
+
+
+class Forgotten(Conflict):
+    """The hub does not know this epoch: it was restored from a backup. Greet it again."""
+
+    code = "forgotten"
+    retryable = True
 
 
 class TooLarge(FoedusError):

@@ -10,6 +10,7 @@ from foedus.flow.ports.files import Logs, Pieces, PieceStore
 from foedus.flow.ports.jobs import JobChange, JobFilter, Jobs, Visible
 from foedus.flow.ports.people import People, Project, Projects, Token, User
 from foedus.flow.ports.policy import Policy
+from foedus.flow.ports.recovery import Recoveries, Recovery, RecoverySite
 from foedus.flow.ports.sites import AgreementRecord, Agreements, SiteRecord, Sites
 from foedus.flow.ports.store import BROKER, Answered, Requests, Stage, Store, Transaction, job_topic, orders_topic
 
@@ -33,6 +34,9 @@ __all__ = [
     "Project",
     "Projects",
     "Recent",
+    "Recoveries",
+    "Recovery",
+    "RecoverySite",
     "Requests",
     "SealRecord",
     "SiteRecord",

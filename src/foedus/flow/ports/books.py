@@ -55,6 +55,10 @@ class Ledger(Protocol):
         """Chain new entries, in order."""
         ...
 
+    def take(self, entry: Entry) -> bool:
+        """Chain an entry that is known from elsewhere, as it is; false unless it follows from the newest one here."""
+        ...
+
     def usage_entries(self, attempts: Sequence[tuple[JobId, int]]) -> Mapping[tuple[JobId, int], int]:
         """Return the entries that book attempts; those that are not booked are left out."""
         ...

@@ -19,6 +19,8 @@ class User:
     name: str
     role: Role
     created: Instant
+    revoked: Instant | None = None
+    """Since when nothing is taken from this person any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,22 @@ class People(Protocol):
 
     def revoke(self, token: str, at: Instant) -> bool:
         """End a token; false if it had ended before."""
+        ...
+
+    def revoke_all(self, user: UserId, at: Instant) -> int:
+        """End all tokens of a user; return how many had not ended before."""
+        ...
+
+    def bar(self, user: UserId, at: Instant | None) -> None:
+        """Take nothing from a user any more, or (`None`) again."""
+        ...
+
+    def revoke_key(self, key: str, partner: PartnerId, reason: str, at: Instant) -> bool:
+        """Remember that a partner's key counts no longer; false if that was known."""
+        ...
+
+    def revoked_keys(self) -> frozenset[str]:
+        """Return the partners' keys that count no longer."""
         ...
 
 

@@ -43,8 +43,8 @@ class Sites(Protocol):
         """Forget the site's key; false if it had none."""
         ...
 
-    def next_epoch(self, site: SiteId) -> int:
-        """Start a new epoch and return it."""
+    def next_epoch(self, site: SiteId, known: int = 0) -> int:
+        """Start a new epoch, higher than the last one and than `known`, and return it."""
         ...
 
     def accept(self, site: SiteId, series: str, sequence: int) -> bool:

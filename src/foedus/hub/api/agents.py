@@ -13,8 +13,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from foedus.core.base.canon import LARGEST
-from foedus.core.base.errors import BadInput, Fault, NotAllowed, NotFound, Stale
+from foedus.core.base.errors import BadInput, Fault, Forgotten, NotAllowed, NotAuthenticated, NotFound, Stale
 from foedus.core.base.ids import ProjectId, SiteId
+from foedus.core.base.instant import Instant
 from foedus.flow import enrol
 from foedus.flow.agreement import agreement_view
 from foedus.flow.book import book
@@ -23,6 +24,7 @@ from foedus.flow.files import put_piece
 from foedus.flow.logs import append_log
 from foedus.flow.orders import awaited, enrolled, hello, starts, stops
 from foedus.flow.ports import BROKER, SiteRecord, Transaction, orders_topic
+from foedus.flow.recover import begin_recovery, has_told, is_behind, lost_reason, recover, recovering
 from foedus.flow.report import report
 from foedus.hub.api.asking import REFUSALS, Asking, Key, ThisHub, ThisWaker, once
 from foedus.hub.api.files import BYTES, TAKES_BYTES, Piece
@@ -41,10 +43,14 @@ from foedus.wire.agents import (
     LogsRequest,
     OrdersReply,
     OrdersRequest,
+    RecoveryReply,
+    RecoveryRequest,
     ReportReply,
     ReportRequest,
     RevocationReply,
     RevocationRequest,
+    RotationReply,
+    RotationRequest,
 )
 from foedus.wire.alliance import AgreementView
 from foedus.wire.files import MissingReply, MissingRequest
@@ -55,8 +61,11 @@ _LOG = structlog.get_logger("foedus.agents")
 _LOOK_AGAIN_S = 5.0
 _COUNT = re.compile(r"[0-9]{1,16}")
 _MEBIBYTE = 1024 * 1024
+_WAIT = OrdersReply(starts=[], stops=[], head=None, recovering=True)
 _UNORDERED = frozenset({"pieces", "heads", "agreement"})
 """Series whose requests may arrive in any order, and twice: they change nothing that a repeat would change again."""
+_BESIDE = frozenset({"hello", "key"})
+"""Series that belong to no epoch: the first begins one, and the other comes from a command beside the agent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +74,7 @@ class Signed:
 
     site: SiteId
     epoch: int
+    key: str
 
 
 @router.post("/agents/codes", status_code=201)
@@ -79,7 +89,7 @@ def enrol_agent(hub: ThisHub, request: EnrolRequest) -> EnrolReply:
     """Introduce an agent's key; the code is what authorises it."""
     now = hub.clock.now()
     return hub.write(
-        lambda tx: enrol.enrol(tx, request, hub.agreement(tx), hub_key=hub.signer.key, verify=hub.verify, now=now)
+        lambda tx: enrol.enrol(tx, request, hub.agreement(tx), hub_key=hub.signer(tx).key, verify=hub.verify, now=now)
     )
 
 
@@ -134,16 +144,22 @@ def accept(hub: Hub, record: SiteRecord, series: str, *, epoch: int, sequence: i
     """
     site = record.site
     series = "pieces" if series == "projects" else series
-    if series != "hello" and epoch != record.epoch:
-        raise Stale(
-            f"this is epoch {epoch} of {site}'s agent, and the hub has begun epoch {record.epoch} with a newer one",
-            remedy="run one agent for each site; this one stops",
-        )
+    if series not in _BESIDE:
+        _of_this_epoch(record, epoch)
     if series not in _UNORDERED and not hub.write(lambda tx: tx.sites.accept(site, series, sequence)):
         raise Stale(
             f"message {sequence} of {site} was seen before, or is older than one that was", remedy="send a new one"
         )
-    return Signed(site=site, epoch=epoch)
+    return Signed(site=site, epoch=epoch, key=record.key or "")
+
+
+def _of_this_epoch(record: SiteRecord, epoch: int) -> None:
+    """Raise `Stale` for an agent that another one has replaced, `Forgotten` for one that a restored hub has lost."""
+    if epoch > record.epoch:
+        raise Forgotten(f"this hub does not know epoch {epoch} of {record.site}'s agent", remedy="greet the hub again")
+    if epoch != record.epoch:
+        words = f"this is epoch {epoch} of {record.site}'s agent, and the hub has begun epoch {record.epoch}"
+        raise Stale(f"{words} with a newer one", remedy="run one agent for each site; this one stops")
 
 
 def _number(headers: Mapping[str, str], name: str) -> int:
@@ -153,11 +169,25 @@ def _number(headers: Mapping[str, str], name: str) -> int:
     return int(value)
 
 
+@router.post("/agents/{site}/key")
+def agent_key(hub: ThisHub, agent: Agent, request: RotationRequest) -> RotationReply:
+    """Take another key for the site: its partner vouches for it, and the present one signed this request."""
+    now = hub.clock.now()
+
+    def rotate(tx: Transaction) -> RotationReply:
+        tx.sites.saw(agent.site, now)
+        if tx.sites.get(agent.site).key != agent.key:
+            raise NotAuthenticated("the site's key was changed in this very moment", remedy="sign it with that one")
+        return enrol.rotate(tx, agent.site, agent.key, request, hub.agreement(tx), verify=hub.verify, now=now)
+
+    return hub.write(rotate)
+
+
 @router.post("/agents/{site}/hello")
-def agent_hello(hub: ThisHub, agent: Agent, request: HelloRequest) -> HelloReply:  # noqa: ARG001 - documents the body
+def agent_hello(hub: ThisHub, agent: Agent, request: HelloRequest) -> HelloReply:
     """Start a new epoch and get the hub's board of the site."""
     now = hub.clock.now()
-    return hub.write(lambda tx: hello(tx, agent.site, now))
+    return hub.write(lambda tx: hello(tx, agent.site, now, known=request.epoch))
 
 
 @router.post("/agents/{site}/orders")
@@ -169,17 +199,27 @@ async def agent_orders(hub: ThisHub, waker: ThisWaker, agent: Agent, request: Or
             event.clear()
             reply = await run_in_threadpool(orders_now, hub, agent, request)
             left = deadline - time.monotonic()
-            if reply.starts or reply.stops or left <= 0 or waker.closing:
+            if reply.starts or reply.stops or reply.recovering or left <= 0 or waker.closing:
                 return reply
             await waker.wait(event, min(left, _LOOK_AGAIN_S))
 
 
 def _fence(tx: Transaction, agent: Signed) -> SiteRecord:
-    """Look again, in the very transaction of what is to be done, that no newer agent has begun meanwhile."""
+    """Look again, in the very transaction of what is to be done, that the site's agent and key are still the same."""
     record = tx.sites.get(agent.site)
-    if record.epoch != agent.epoch:
-        raise Stale("a newer agent of this site has begun", remedy="run one agent for each site; this one stops")
+    _of_this_epoch(record, agent.epoch)
+    if record.key != agent.key:
+        raise NotAuthenticated("the site's key was changed while this was under way", remedy="sign it with the new key")
     return record
+
+
+def _has_to_wait(tx: Transaction, site: SiteId) -> bool:
+    """Say whether this hub is not whole yet; raises `Forgotten` for a site that it wants to be told everything by."""
+    if recovering(tx) is None:
+        return False
+    if not has_told(tx, site):
+        raise Forgotten(f"this hub was restored, and wants to know what {site} has", remedy="greet the hub again")
+    return True
 
 
 def orders_now(hub: Hub, agent: Signed, request: OrdersRequest) -> OrdersReply:
@@ -189,15 +229,35 @@ def orders_now(hub: Hub, agent: Signed, request: OrdersRequest) -> OrdersReply:
 
     def load(tx: Transaction) -> OrdersReply:
         _fence(tx, agent)
+        if _has_to_wait(tx, agent.site):
+            return _WAIT
+        if request.sealed is not None and is_behind(tx, request.sealed, hub.keys.all(), hub.verify):
+            begin_recovery(tx, Instant(0), lost_reason(request.sealed, agent.site), now)
+            hub.recovering = True
+            return _WAIT
         found = starts(tx, agent.site, known, hub.settings.most_starts, now)
-        return OrdersReply(starts=found, stops=stops(tx, agent.site), head=head(tx, hub.signer))
+        return OrdersReply(starts=found, stops=stops(tx, agent.site), head=head(tx, hub.signer(tx)))
 
     # Most looks find nothing, and need not wait until it is their turn to write.
     with hub.store.read() as tx:
         _fence(tx, agent)
-        if not awaited(tx, agent.site, known):
-            return OrdersReply(starts=[], stops=[], head=head(tx, hub.signer))
+        if _has_to_wait(tx, agent.site):
+            return _WAIT
+        if not (request.sealed or awaited(tx, agent.site, known)):
+            return OrdersReply(starts=[], stops=[], head=head(tx, hub.signer(tx)))
     return hub.write(load)
+
+
+@router.post("/agents/{site}/recovery")
+def agent_recovery(hub: ThisHub, agent: Agent, request: RecoveryRequest) -> RecoveryReply:
+    """Take what a site knows that this hub, which was restored, may have lost."""
+    now = hub.clock.now()
+
+    def take(tx: Transaction) -> RecoveryReply:
+        _fence(tx, agent)
+        return recover(tx, agent.site, request, hub_keys=hub.keys.all(), verify=hub.verify, now=now)
+
+    return hub.write(take)
 
 
 @router.post("/agents/{site}/reports")
@@ -207,12 +267,14 @@ def agent_report(hub: ThisHub, agent: Agent, request: ReportRequest) -> ReportRe
 
     def take(tx: Transaction) -> ReportReply:
         before = _fence(tx, agent)
+        # this locks the site: its key then stays the same until everything is booked
         tx.sites.saw(agent.site, now, request.capacity, draining=request.draining)
+        _fence(tx, agent)
         statuses = report(tx, agent.site, request.statuses, agent.epoch, now)
         agreement = hub.agreement(tx)
         usages = [book(tx, agreement, agent.site, item, verify=hub.verify, now=now) for item in request.usages]
         for seal in request.seals:
-            found = countersign(tx, agent.site, seal, hub_key=hub.signer.key, verify=hub.verify)
+            found = countersign(tx, agent.site, seal, hub_keys=hub.keys.all(), verify=hub.verify)
             if found is Countersigned.CONTRADICTS:
                 _LOG.critical("a site was shown another ledger", site=agent.site, seq=seal.seq, hash=seal.hash)
         if request.capacity is not None and (request.capacity, request.draining) != (before.capacity, before.draining):
@@ -257,7 +319,7 @@ def agent_heads(
 ) -> HeadReply:
     """Return the entries after number `since`, and the signed head that they lead to."""
     with hub.store.read() as tx:
-        return since(tx, seq, hub.signer)
+        return since(tx, seq, hub.signer(tx))
 
 
 @router.post("/agents/{site}/projects/{project}/pieces/missing")

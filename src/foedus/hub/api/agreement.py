@@ -36,7 +36,7 @@ def amend_agreement(hub: ThisHub, caller: Asking, request: AgreementRequest) -> 
             tx,
             request.text.encode("utf-8"),
             envelopes,
-            hub_key=hub.signer.key,
+            hub_keys=hub.keys.all(),
             check=check_clauses,
             verify=hub.verify,
             now=now,

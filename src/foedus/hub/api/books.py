@@ -20,7 +20,7 @@ _LINES: dict[int | str, dict[str, object]] = {200: {"content": {"application/jso
 def ledger_head(hub: ThisHub, caller: Asking) -> SignedHead:  # noqa: ARG001 - the books are open to the alliance
     """Return the newest head, signed by the hub."""
     with hub.store.read() as tx:
-        return head(tx, hub.signer)
+        return head(tx, hub.signer(tx))
 
 
 @router.get("/ledger/entries")
@@ -56,7 +56,9 @@ def ledger_gaps(hub: ThisHub, caller: Asking) -> GapList:  # noqa: ARG001 - the 
 @router.get("/ledger/export", response_class=Response, responses=_LINES)
 def ledger_export(hub: ThisHub, caller: Asking) -> StreamingResponse:  # noqa: ARG001 - the books are open to the alliance
     """Return the whole ledger as a file that anybody can check with the agreement alone."""
-    return StreamingResponse(ledger_file(hub.store, hub.signer), media_type="application/jsonl")
+    with hub.store.read() as tx:
+        signer = hub.signer(tx)
+    return StreamingResponse(ledger_file(hub.store, signer), media_type="application/jsonl")
 
 
 @router.get("/balance")

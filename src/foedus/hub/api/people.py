@@ -6,14 +6,29 @@ import string
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from foedus.flow.people import Secret, add_user, new_token, revoke_token, tokens_of, user_view, who
+from foedus.core.base.ids import PartnerId, UserId
+from foedus.flow.people import (
+    Secret,
+    add_user,
+    new_token,
+    readmit_user,
+    revoke_partner_key,
+    revoke_token,
+    revoke_user,
+    tokens_of,
+    user_view,
+    who,
+)
 from foedus.hub.api.asking import REFUSALS, Asking, Key, ThisHub, once
 from foedus.wire.alliance import (
     NewTokenView,
+    PartnerKeyRequest,
+    PartnerKeyView,
     TokenList,
     TokenRequest,
     UserList,
     UserRequest,
+    UserRevocationView,
     UserView,
     WhoView,
 )
@@ -48,6 +63,29 @@ def create_user(hub: ThisHub, caller: Asking, request: UserRequest, key: Key) ->
     asked = ("POST /users", request)
     return once(
         hub, caller, key, asked=asked, act=lambda tx: add_user(tx, caller, request, hub.agreement(tx), now), status=201
+    )
+
+
+@router.post("/users/{user}/revocation")
+def revoke_person(hub: ThisHub, caller: Asking, user: UserId) -> UserRevocationView:
+    """Take nothing from a person any more, and end all of their tokens (office); may be repeated."""
+    now = hub.clock.now()
+    return hub.write(lambda tx: revoke_user(tx, caller, user, now))
+
+
+@router.delete("/users/{user}/revocation")
+def readmit_person(hub: ThisHub, caller: Asking, user: UserId) -> UserView:
+    """Take somebody's word again (office); they need a new token."""
+    now = hub.clock.now()
+    return hub.write(lambda tx: readmit_user(tx, caller, user, now))
+
+
+@router.post("/partners/{partner}/revocation")
+def revoke_partner(hub: ThisHub, caller: Asking, partner: PartnerId, request: PartnerKeyRequest) -> PartnerKeyView:
+    """Take no statement signed with a partner's present key any more (office)."""
+    now = hub.clock.now()
+    return hub.write(
+        lambda tx: revoke_partner_key(tx, caller, hub.agreement(tx), partner, reason=request.reason, now=now)
     )
 
 

@@ -30,7 +30,7 @@ def create_project(hub: ThisHub, caller: Asking, request: ProjectRequest, key: K
         caller,
         key,
         asked=("POST /projects", request),
-        act=lambda tx: open_project(tx, caller, request, hub.agreement(tx), signer=hub.signer, now=now),
+        act=lambda tx: open_project(tx, caller, request, hub.agreement(tx), signer=hub.signer(tx), now=now),
         status=201,
     )
 
@@ -57,6 +57,6 @@ def add_allocation(hub: ThisHub, caller: Asking, project: ProjectId, request: Al
         caller,
         key,
         asked=(f"POST /projects/{project}/allocations", request),
-        act=lambda tx: grant(tx, caller, project, request, hub.agreement(tx), signer=hub.signer, now=now),
+        act=lambda tx: grant(tx, caller, project, request, hub.agreement(tx), signer=hub.signer(tx), now=now),
         status=201,
     )

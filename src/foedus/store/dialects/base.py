@@ -59,6 +59,10 @@ class Database(Protocol):
         """Take consecutive job numbers that were never given before; return the first."""
         ...
 
+    def skip_numbers(self, connection: Connection, beyond: int) -> None:
+        """Give no job a number up to `beyond` any more."""
+        ...
+
     def announce(self, connection: Connection, topics: Sequence[str]) -> None:
         """Have the other processes' bells rung when the transaction, which is about to, commits."""
         ...

@@ -9,7 +9,7 @@ from typing import Final, cast
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, func, select
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from foedus.core.base.errors import Broken
@@ -94,6 +94,12 @@ class PostgresDatabase:
             if last - first + 1 == count:
                 return int(first)
 
+    def skip_numbers(self, connection: Connection, beyond: int) -> None:
+        """Go on from there, unless the sequence is higher already."""
+        last = connection.execute(text(f"SELECT last_value FROM {job_numbers.name}")).scalar_one()  # noqa: S608 - a name
+        if last < beyond:
+            connection.execute(select(func.setval(job_numbers.name, beyond)))
+
     def announce(self, connection: Connection, topics: Sequence[str]) -> None:
         """Have PostgreSQL tell the other processes when the transaction commits.
 
@@ -109,6 +115,8 @@ class PostgresDatabase:
     def only_migration(self, connection: Connection) -> None:
         """Wait for the lock that every migration takes."""
         connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION)))
+        # who waits for a table's lock holds up everybody who comes after; better to give way and come again
+        connection.execute(text("SET LOCAL lock_timeout = '2s'"))
 
     def now(self, connection: Connection) -> Instant:
         """Read the server's clock."""

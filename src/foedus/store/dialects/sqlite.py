@@ -87,6 +87,16 @@ class SqliteDatabase:
         last = connection.execute(onward.returning(counters.c.value)).scalar_one()
         return int(last) - count + 1
 
+    def skip_numbers(self, connection: Connection, beyond: int) -> None:
+        """Count on from there, unless the count is higher already."""
+        start = insert(counters).values(name="job", value=beyond)
+        higher = start.on_conflict_do_update(
+            index_elements=[counters.c.name],
+            set_={"value": start.excluded.value},
+            where=counters.c.value < start.excluded.value,
+        )
+        connection.execute(higher)
+
     def announce(self, connection: Connection, topics: Sequence[str]) -> None:
         """Nobody else to tell."""
 
