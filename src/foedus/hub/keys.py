@@ -55,7 +55,7 @@ class HubKeys:
     def _made(self, name: str, given: Path | None) -> Signer:
         path = self._state / name
         if not path.exists():
-            self._state.mkdir(parents=True, exist_ok=True)
+            self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
             ed25519.save(ed25519.load(given) if given else ed25519.make(), path)
         return ed25519.load(path)
 
