@@ -25,6 +25,7 @@ from foedus.core.jobs.job import Attempt
 from foedus.core.jobs.state import AttemptState
 from foedus.core.ledger.chain import Head, follows, head_from_json
 from foedus.flow.ports import AgreementRecord, SiteRecord, Transaction
+from foedus.flow.recover import recovering
 from foedus.hub.beat import beat
 from foedus.hub.keys import KEY_FILE, HubKeys
 from foedus.hub.settings import HubSettings
@@ -185,6 +186,13 @@ class HubDoctor:
             yield fault("no hub process places jobs", "start one: `systemctl start foedus-hub`")
         else:
             yield ok("a hub process leads")
+        with self._stored().read() as tx:
+            found = recovering(tx)
+        if found is not None:
+            yield fault(
+                f"in recovery since {iso(found.begun)}: nothing is taken, placed or booked",
+                "see what it waits for, and end it: `foedus hub recovery`",
+            )
 
     def _address(self) -> Iterator[Finding]:
         """Ask the hub of this machine, where its settings say at which port it listens."""

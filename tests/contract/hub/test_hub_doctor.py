@@ -11,10 +11,12 @@ from typer.testing import CliRunner
 
 from foedus.cli.main import app
 from foedus.core.base.checkup import Finding, Grade, fault, ok
-from foedus.core.base.instant import Instant, after
+from foedus.core.base.instant import Instant, after, iso
+from foedus.flow.recover import begin_recovery
 from foedus.hub.begin import begin
 from foedus.hub.doctor import CHECKED, HubDoctor
 from foedus.hub.settings import HubSettings
+from foedus.hub.wiring import build
 from foedus.keys import ed25519
 from foedus.keys.examples import lay_out
 
@@ -230,6 +232,19 @@ def test_a_database_that_was_put_back_is_noticed_by_its_seals(asleep):
         ),
         check="seals",
     )
+
+
+def test_a_hub_in_recovery(asleep):
+    begun = CLOCK.now()
+    hub = build(asleep)
+    hub.write(lambda tx: begin_recovery(tx, begun, "restored", begun))
+    hub.store.close()
+
+    recovery = fault(
+        f"in recovery since {iso(begun)}: nothing is taken, placed or booked",
+        "see what it waits for, and end it: `foedus hub recovery`",
+    )
+    assert [one for one in bad(look(asleep)) if one.check == "broker"] == [ASLEEP, replace(recovery, check="broker")]
 
 
 def test_a_clock_that_was_set_back(asleep):
