@@ -15,7 +15,6 @@ from whole import wait_for
 
 from foedus.core.base.instant import after
 from foedus.core.jobs.state import AttemptState, JobState
-from foedus.flow.book import book
 from foedus.flow.enrol import revoke
 from foedus.flow.evacuate import requeue_all
 from foedus.keys import ed25519
@@ -116,12 +115,9 @@ def test_a_record_sent_again_in_a_new_report_is_booked_once(alliance: Alliance):
     alliance.run("jerusalem", "1")
     item = alliance.record(alliance.usage("1"))
 
-    def take(site: str) -> ReportItem:
-        return alliance.do(lambda tx: book(tx, alliance.agreement, site, item, verify=ed25519.verify, now=alliance.now))
-
     yes = ReportItem(job="1", attempt=1, accepted=True)
     no = ReportItem(job="1", attempt=1, accepted=False, text="attempt 1 of job 1 was not given to baku")
-    assert [take("jerusalem"), take("jerusalem"), take("baku")] == [yes, yes, no]
+    assert [alliance.book(item, site) for site in ("jerusalem", "jerusalem", "baku")] == [yes, yes, no]
     assert alliance.budget()[1] == 60
     with alliance.store.read() as tx:
         assert tx.ledger.head().seq == 2
@@ -234,10 +230,7 @@ def test_when_the_site_is_back_it_is_told_to_stop_what_was_taken_from_it(allianc
     alliance.later(60)
     alliance.ended("jerusalem", "2", started=after(alliance.now, -60))
     item = alliance.record(alliance.usage("2", site="jerusalem", site_partner="israel"))
-    booked = alliance.do(
-        lambda tx: book(tx, alliance.agreement, "jerusalem", item, verify=ed25519.verify, now=alliance.now)
-    )
-    assert booked == ReportItem(job="2", attempt=1, accepted=True)
+    assert alliance.book(item) == ReportItem(job="2", attempt=1, accepted=True)
     assert alliance.job("2").state is JobState.PENDING
     assert alliance.budget()[1] == 60
 

@@ -11,18 +11,13 @@ from foedus.core.jobs.state import Outcome
 from foedus.core.ledger.entry import Kind
 from foedus.core.ledger.verify import verify
 from foedus.flow.balance import Folded, balance_view, catch_up
-from foedus.flow.book import DISPUTED, book
+from foedus.flow.book import DISPUTED
 from foedus.flow.gaps import LATE_S, OVERDUE_S, gap_list
-from foedus.keys import ed25519
 from foedus.wire.agents import ReportItem, UsageItem
 from foedus.wire.ledger import GapCount, GapKind, GapList, GapView
 
 EACH = ", and a node of jerusalem has at most 8"
 MENDED = "; compare the record with the site's accounting"
-
-
-def take(alliance: Alliance, item: UsageItem, site: str = "jerusalem") -> ReportItem:
-    return alliance.do(lambda tx: book(tx, alliance.agreement, site, item, verify=ed25519.verify, now=alliance.now))
 
 
 def gaps(alliance: Alliance) -> GapList:
@@ -85,7 +80,7 @@ LONG = 400 * 86_400
 )
 def test_forged_usage_is_disputed_and_not_billed(ended: Alliance, *, changes, words):
     """Abuse 7: more GPU-seconds than nodes times time, more time than passed, somebody else's account."""
-    answer = take(ended, ended.record(replace(ended.usage("1"), **changes)))
+    answer = ended.book(ended.record(replace(ended.usage("1"), **changes)))
     assert answer == ReportItem(job="1", attempt=1, accepted=False, text=words)
     assert (entries(ended), ended.budget()) == ([Kind.AGREEMENT], (GRANTED, 0, 0))
     (attempt,) = ended.attempts("1")
@@ -100,7 +95,7 @@ def test_forged_usage_is_disputed_and_not_billed(ended: Alliance, *, changes, wo
 def test_figures_below_nothing_and_beyond_number_are_no_record(ended: Alliance, *, member, value):
     """Abuse 7: negative figures, which would pay back what others used."""
     good = ended.record(ended.usage("1"))
-    answer = take(ended, UsageItem(body={**good.body, member: value}, keyid=good.keyid, sig=good.sig))
+    answer = ended.book(UsageItem(body={**good.body, member: value}, keyid=good.keyid, sig=good.sig))
     assert (answer.accepted, answer.text.startswith(f"body.{member}")) == (False, True)
     assert (entries(ended), ended.budget()) == ([Kind.AGREEMENT], (GRANTED, 0, 0))
 
@@ -115,11 +110,11 @@ def test_runs_of_one_native_job_that_overlap(alliance: Alliance):
     alliance.ended("jerusalem", "1", outcome=Outcome.PREEMPTED, requeued_as=2)
     alliance.ended("jerusalem", "1", 2)
     second = alliance.usage("1", 2)
-    assert take(alliance, alliance.record(second)).accepted is True
+    assert alliance.book(alliance.record(second)).accepted is True
     words = "body.started: attempt 2 of the same native job ran from 2026-11-23T08:04:00Z to 2026-11-23T08:05:00Z"
-    assert take(alliance, alliance.record(replace(second, attempt=1))).text == words + MENDED
+    assert alliance.book(alliance.record(replace(second, attempt=1))).text == words + MENDED
     before = replace(second, attempt=1, submitted=START, started=after(second.started, -60), ended=second.started)
-    assert take(alliance, alliance.record(before)).accepted is True
+    assert alliance.book(alliance.record(before)).accepted is True
 
 
 def test_whoever_reads_the_books_finds_it_too():
@@ -152,7 +147,7 @@ def test_usage_that_is_kept_back_is_counted(ended: Alliance):
     )
     assert gaps(ended) == GapList(sites=[one, none[1]], gaps=[gap])
     late = replace(ended.usage("1"), submitted=START, started=after(end, -60), ended=end)
-    assert take(ended, ended.record(late)).accepted is True
+    assert ended.book(ended.record(late)).accepted is True
     assert gaps(ended) == GapList(sites=[one.model_copy(update={"booked": 1}), none[1]], gaps=[])
 
 
@@ -184,7 +179,7 @@ def test_a_record_that_comes_in_the_next_quarter_counts_in_its_own(alliance: All
     alliance.run("jerusalem", "1")
     record = alliance.record(alliance.usage("1"))
     alliance.now = Instant(parse_iso("2027-02-01T00:00:00Z"))
-    assert take(alliance, record).accepted is True
+    assert alliance.book(record).accepted is True
     with alliance.store.read() as tx:
         (entry,) = tx.ledger.entries(2, 1)
     assert (entry.at, entry.body["ended"]) == (alliance.now, "2026-12-31T23:30:00Z")
@@ -199,17 +194,17 @@ def test_a_record_that_comes_in_the_next_quarter_counts_in_its_own(alliance: All
 def test_no_clock_moves_what_was_used(ended: Alliance):
     """Abuse 9: the hub's clock is set back an hour between two bookings: the books' time waits, the figures stay."""
     usage = ended.usage("1")
-    assert take(ended, ended.record(usage)).accepted is True
+    assert ended.book(ended.record(usage)).accepted is True
     ended.later(-3600)
     ended.submit(text=script(gpus=2))
     ended.says("jerusalem", 8)
     ended.place()
     ended.run("jerusalem", "2")
     again = replace(usage, job="2", native_id="n2")
-    far = take(ended, ended.record(replace(again, ended=after(usage.ended, 7200))))
+    far = ended.book(ended.record(replace(again, ended=after(usage.ended, 7200))))
     assert (far.accepted, "is after the booking at" in far.text) == (False, True)
     ended.later(3600)
-    assert take(ended, ended.record(again)).accepted is True
+    assert ended.book(ended.record(again)).accepted is True
     with ended.store.read() as tx:
         times = [entry.at for entry in tx.ledger.entries(1, 10)]
     assert times == sorted(times)

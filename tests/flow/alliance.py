@@ -19,6 +19,7 @@ from foedus.core.placement.capacity import Capacity, Lane
 from foedus.flow.access import Caller, caller_of
 from foedus.flow.admit import Rules
 from foedus.flow.agreement import put_in_force
+from foedus.flow.book import book
 from foedus.flow.cancel import cancel
 from foedus.flow.orders import starts, stops
 from foedus.flow.place import PlaceRules, place
@@ -268,6 +269,15 @@ class Alliance:
         return UsageItem(body=body, keyid=made.keyid, sig=made.sig)
 
     # what is there
+
+    def book(self, item: UsageItem, site: str = "jerusalem") -> ReportItem:
+        """Have one usage record booked that a site sends."""
+        (answer,) = self.book_all([item], site)
+        return answer
+
+    def book_all(self, items: Sequence[UsageItem], site: str = "jerusalem") -> list[ReportItem]:
+        """Have all usage records of one report booked."""
+        return self.do(lambda tx: book(tx, self.agreement, site, items, verify=ed25519.verify, now=self.now))
 
     def job(self, name: str) -> Job:
         with self.store.read() as tx:

@@ -10,15 +10,10 @@ from foedus.core.ledger.chain import Head, sign_head
 from foedus.core.ledger.entry import Kind, sign_body
 from foedus.core.ledger.verify import verify
 from foedus.flow.balance import Folded, balance_view, catch_up
-from foedus.flow.book import book
 from foedus.flow.books import Countersigned, countersign, head, ledger_file, since
 from foedus.keys import ed25519
 from foedus.wire.agents import ReportItem, UsageItem
 from foedus.wire.ledger import BalanceLine, SealView
-
-
-def take(alliance: Alliance, item: UsageItem, site: str = "jerusalem") -> ReportItem:
-    return alliance.do(lambda tx: book(tx, alliance.agreement, site, item, verify=ed25519.verify, now=alliance.now))
 
 
 def entries(alliance: Alliance) -> list[str]:
@@ -36,10 +31,36 @@ def ended(alliance: Alliance) -> Alliance:
     return alliance
 
 
+def test_the_records_of_one_report_are_booked_in_order_each_on_its_own(alliance: Alliance):
+    alliance.submit_all("noa", [script(gpus=2)] * 3)
+    alliance.says("jerusalem", 8)
+    alliance.place()
+    alliance.later(120)
+    for job in ("1", "2", "3"):
+        alliance.run("jerusalem", job)
+    good = {job: alliance.record(alliance.usage(job)) for job in ("1", "2", "3")}
+    untrue = alliance.record(alliance.usage("2", user="ben"))
+
+    answers = alliance.book_all([good["3"], untrue, good["1"], good["3"], good["2"]])
+
+    words = "body.user: is 'ben', and the hub has 'noa'"
+    assert answers == [
+        ReportItem(job="3", attempt=1, accepted=True),
+        ReportItem(job="2", attempt=1, accepted=False, text=words),
+        ReportItem(job="1", attempt=1, accepted=True),
+        ReportItem(job="3", attempt=1, accepted=True),
+        ReportItem(job="2", attempt=1, accepted=True),
+    ]
+    with alliance.store.read() as tx:
+        assert [entry.body.get("job") for entry in tx.ledger.entries(1, 9)] == [None, "3", "1", "2"]
+    assert [alliance.attempts(job)[0].entry for job in ("1", "2", "3")] == [3, 4, 2]
+    assert alliance.budget()[1] == 3 * 2 * 60
+
+
 def test_a_good_record_is_booked_once(ended: Alliance):
     item = ended.record(ended.usage("1"))
     yes = ReportItem(job="1", attempt=1, accepted=True)
-    assert [take(ended, item) for _ in range(2)] == [yes, yes]
+    assert [ended.book(item) for _ in range(2)] == [yes, yes]
     assert entries(ended) == [Kind.AGREEMENT, Kind.USAGE]
     assert ended.budget() == (GRANTED, 120, 0)
     (attempt,) = ended.attempts("1")
@@ -62,7 +83,7 @@ def test_a_good_record_is_booked_once(ended: Alliance):
     ],
 )
 def test_what_cannot_be_true_is_refused_in_words(ended: Alliance, *, changes, text):
-    answer = take(ended, ended.record(replace(ended.usage("1"), **changes)))
+    answer = ended.book(ended.record(replace(ended.usage("1"), **changes)))
     assert answer.accepted is False
     assert answer.text.startswith(text)
     assert entries(ended) == [Kind.AGREEMENT]
@@ -79,17 +100,17 @@ def test_a_run_that_began_before_it_was_given_is_disputed_unless_the_hubs_clock_
     times = {"submitted": right, "started": right, "ended": Instant(right + 60_000)}
     item = alliance.record(replace(alliance.usage("1"), **times))
 
-    assert "is before the site was given the attempt" in take(alliance, item).text
+    assert "is before the site was given the attempt" in alliance.book(item).text
     alliance.now = Instant(right + 90_000)
 
-    assert take(alliance, item) == ReportItem(job="1", attempt=1, accepted=True)
+    assert alliance.book(item) == ReportItem(job="1", attempt=1, accepted=True)
 
 
 def test_another_sites_record(ended: Alliance):
     text = "attempt 1 of job 1 was not given to baku"
-    assert take(ended, ended.record(ended.usage("1")), "baku").text == text
+    assert ended.book(ended.record(ended.usage("1")), "baku").text == text
     foreign = ended.record(ended.usage("1", site="baku"))
-    assert take(ended, foreign).text == "attempt 1 of job 1 was not given to jerusalem"
+    assert ended.book(foreign).text == "attempt 1 of job 1 was not given to jerusalem"
 
 
 def test_signatures(ended: Alliance):
@@ -102,9 +123,9 @@ def test_signatures(ended: Alliance):
         good.model_copy(update={"sig": "no base64"}),
         good.model_copy(update={"keyid": ended.site_keys["baku"].key}),
     ):
-        assert take(ended, bad) == ReportItem(job="1", attempt=1, accepted=False, text=text)
+        assert ended.book(bad) == ReportItem(job="1", attempt=1, accepted=False, text=text)
     malformed = UsageItem(body={**good.body, "cpus": -1}, keyid=good.keyid, sig=good.sig)
-    answer = take(ended, malformed)
+    answer = ended.book(malformed)
     assert (answer.job, answer.accepted) == ("0", False)
     assert answer.text.startswith("body.cpus")
 
@@ -120,7 +141,7 @@ def test_an_attempt_that_was_preempted_is_booked_too(alliance: Alliance):
     second = alliance.usage("1", 2)
     first = replace(second, attempt=1, submitted=START, started=START, ended=second.started)
     for usage in (second, first):
-        assert take(alliance, alliance.record(usage)).accepted is True
+        assert alliance.book(alliance.record(usage)).accepted is True
     assert alliance.budget() == (GRANTED, 120, 0)
 
 
@@ -134,8 +155,8 @@ def test_the_balance_follows_the_books(alliance: Alliance):
     alliance.run("baku", "2")
     known = alliance.do(lambda tx: catch_up(tx, Folded()))
     assert known == Folded(seq=1)
-    take(alliance, alliance.record(alliance.usage("1")))
-    take(alliance, alliance.record(alliance.usage("2", elapsed=30)), "baku")
+    alliance.book(alliance.record(alliance.usage("1")))
+    alliance.book(alliance.record(alliance.usage("2", elapsed=30)), "baku")
     known = alliance.do(lambda tx: catch_up(tx, known))
     assert known.seq == 3
     assert alliance.do(lambda tx: catch_up(tx, known)) == known
@@ -170,7 +191,7 @@ def test_the_balance_follows_the_books(alliance: Alliance):
 
 def test_heads_and_seals(ended: Alliance):
     hub = ended.signed.keys["hub"]
-    take(ended, ended.record(ended.usage("1")))
+    ended.book(ended.record(ended.usage("1")))
     newest = ended.do(lambda tx: head(tx, hub))
     assert (newest.seq, newest.keyid) == (2, hub.key)
     both = ended.do(lambda tx: since(tx, 0, hub))

@@ -11,10 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from foedus.core.jobs.job import Job, StopReason
 from foedus.core.jobs.state import ENDED, LIVE_ATTEMPT, AttemptState, JobState, Outcome
-from foedus.flow.book import book
 from foedus.flow.ports import JobFilter, Transaction, Visible
 from foedus.flow.release import sweep
-from foedus.keys.ed25519 import verify
 
 SITES = ("jerusalem", "baku")
 EVERYTHING = JobFilter(visible=Visible(everything=True))
@@ -120,9 +118,7 @@ class Histories(RuleBasedStateMachine):
         usage = self.alliance.usage(job.id, job.attempt, elapsed=elapsed)
         before = self.alliance.attempts(job.id)[-1].entry
         item = self.alliance.record(usage)
-        answer = self.alliance.do(
-            lambda tx: book(tx, self.alliance.agreement, usage.site, item, verify=verify, now=self.alliance.now)
-        )
+        answer = self.alliance.book(item, usage.site)
         if answer.accepted and before is None:
             self.used += sum(usage.gpu_seconds.values())
 

@@ -8,12 +8,11 @@ from alliance import GRANTED, HOUR, START, Alliance, Signed, script
 from foedus.core.base.instant import Instant
 from foedus.core.jobs.state import JobState
 from foedus.core.ledger.entry import Kind
-from foedus.flow.book import book
 from foedus.flow.books import head
 from foedus.flow.projects import grant, open_project
 from foedus.flow.recover import begin_recovery, finish, has_told, recover, standing
 from foedus.keys import ed25519
-from foedus.wire.agents import HeldAttempt, RecoveryReply, RecoveryRequest, ReportItem, StartOrder, UsageItem
+from foedus.wire.agents import HeldAttempt, RecoveryReply, RecoveryRequest, ReportItem, StartOrder
 from foedus.wire.alliance import AllocationRequest, ProjectRequest
 
 YES = ReportItem(job="1", attempt=1, accepted=True)
@@ -40,12 +39,6 @@ def order(alliance: Alliance) -> StartOrder:
     return order
 
 
-def take(alliance: Alliance, item: UsageItem) -> ReportItem:
-    return alliance.do(
-        lambda tx: book(tx, alliance.agreement, "jerusalem", item, verify=ed25519.verify, now=alliance.now)
-    )
-
-
 def tell(alliance: Alliance, site: str, **said) -> RecoveryReply:
     request, hub_keys = RecoveryRequest(**said), {alliance.signed.keys["hub"].key}
     return alliance.do(
@@ -70,7 +63,7 @@ def test_what_ran_before_the_hub_was_restored_is_booked_and_not_disputed(
     whole(restored, attempts=[held(order)])
     restored.run("jerusalem", "1")
 
-    assert take(restored, record) == YES
+    assert restored.book(record) == YES
     assert restored.states("1") == [JobState.COMPLETED]
     (attempt,) = restored.attempts("1")
     assert (attempt.entry, attempt.reason, attempt.bound, attempt.offered) == (2, "", START + 1000, START + 1000)
@@ -81,14 +74,14 @@ def test_an_entry_that_a_site_brought_back_is_not_booked_again(
     alliance: Alliance, restored: Alliance, order: StartOrder
 ):
     record = alliance.record(alliance.usage("1"))
-    assert take(alliance, record) == YES
+    assert alliance.book(record) == YES
     with alliance.store.read() as tx:
         entries = [entry.json() for entry in tx.ledger.entries(2, 10)]
         shown = head(tx, alliance.signed.keys["hub"])
     whole(restored, sealed=shown, head=shown, entries=entries, attempts=[held(order)])
     restored.run("jerusalem", "1")
 
-    assert [take(restored, record) for _ in range(2)] == [YES, YES]
+    assert [restored.book(record) for _ in range(2)] == [YES, YES]
     with restored.store.read() as tx:
         assert [entry.kind for entry in tx.ledger.entries(1, 10)] == [Kind.AGREEMENT, Kind.USAGE]
         assert head(tx, alliance.signed.keys["hub"]) == shown

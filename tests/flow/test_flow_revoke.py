@@ -151,18 +151,13 @@ def test_what_was_signed_with_it_is_booked_only_when_it_is_signed_anew(alliance:
     item = alliance.record(usage)
     assert item.keyid == old.key
 
-    def report(found) -> ReportItem:
-        return alliance.do(
-            lambda tx: book(tx, alliance.agreement, "jerusalem", found, verify=ed25519.verify, now=alliance.now)
-        )
-
     take(statement(alliance, old.key))
     newer = ed25519.make()
     join(site_key=newer.key)
     text = "the record is not signed with the key of jerusalem"
-    assert report(item) == ReportItem(job="1", attempt=1, accepted=False, text=text)
+    assert alliance.book(item) == ReportItem(job="1", attempt=1, accepted=False, text=text)
     alliance.site_keys["jerusalem"] = newer
-    assert report(alliance.record(usage)) == ReportItem(job="1", attempt=1, accepted=True)
+    assert alliance.book(alliance.record(usage)) == ReportItem(job="1", attempt=1, accepted=True)
 
 
 def test_a_record_loses_the_race_against_a_revocation(alliance: Alliance, join: Join, monkeypatch):
@@ -175,14 +170,14 @@ def test_a_record_loses_the_race_against_a_revocation(alliance: Alliance, join: 
     item = alliance.record(alliance.usage("1"))
 
     def interrupted(tx: Transaction) -> None:
-        append = type(tx.ledger).append
+        append = type(tx.ledger).append_all
 
-        def first_revoked(self, kind, *given, **how):
+        def first_revoked(self, bookings, at):
             tx.sites.revoke("jerusalem")
-            return append(self, kind, *given, **how)
+            return append(self, bookings, at)
 
-        monkeypatch.setattr(type(tx.ledger), "append", first_revoked)
-        book(tx, alliance.agreement, "jerusalem", item, verify=ed25519.verify, now=alliance.now)
+        monkeypatch.setattr(type(tx.ledger), "append_all", first_revoked)
+        book(tx, alliance.agreement, "jerusalem", [item], verify=ed25519.verify, now=alliance.now)
 
     with pytest.raises(Busy, match="the key of jerusalem changed in this very moment"):
         alliance.do(interrupted)

@@ -3,11 +3,10 @@
 A report may come twice, late, or after a newer attempt: then it is taken note of and moves nothing.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from foedus.core.base.ids import JobId, SiteId
+from foedus.core.base.ids import SiteId
 from foedus.core.base.instant import Instant, seconds_between
 from foedus.core.base.units import GpuSeconds
 from foedus.core.jobs.job import Attempt, Job, StopReason, Story, StoryKind
@@ -15,6 +14,7 @@ from foedus.core.jobs.state import ENDED, LIVE_ATTEMPT, AttemptState, Move
 from foedus.flow.cancel import end_waiting
 from foedus.flow.ports import BROKER, AttemptChange, JobChange, Stage, Transaction
 from foedus.flow.release import after_end
+from foedus.flow.rounds import rounds
 from foedus.wire.agents import ReportItem, StatusItem
 
 
@@ -52,11 +52,12 @@ class _Report:
 def report(tx: Transaction, site: SiteId, items: Sequence[StatusItem], epoch: int, now: Instant) -> list[ReportItem]:
     """Take statuses of attempts, in order; return the answer to each."""
     answers: dict[int, ReportItem] = {}
-    for numbered in _rounds(items):
-        jobs = tx.jobs.get([item.job for _, item in numbered])
-        attempts = tx.attempts.some([(item.job, item.attempt) for _, item in numbered])
+    for together in rounds({number: item.job for number, item in enumerate(items)}):
+        jobs = tx.jobs.get([items[number].job for number in together])
+        attempts = tx.attempts.some([(items[number].job, items[number].attempt) for number in together])
         follow = _Follow()
-        for number, item in numbered:
+        for number in together:
+            item = items[number]
             job, attempt = jobs.get(item.job), attempts.get((item.job, item.attempt))
             words = _unfit(site, item, attempt)
             if words or job is None or attempt is None:
@@ -67,18 +68,6 @@ def report(tx: Transaction, site: SiteId, items: Sequence[StatusItem], epoch: in
         follow.write(tx)
         after_end(tx, follow.ended, now)
     return [answers[number] for number in range(len(items))]
-
-
-def _rounds(items: Sequence[StatusItem]) -> list[list[tuple[int, StatusItem]]]:
-    """Part statuses so that none has two of one job: what the first one moves, the second one has to find moved."""
-    rounds: list[list[tuple[int, StatusItem]]] = []
-    seen: Counter[JobId] = Counter()
-    for number, item in enumerate(items):
-        if seen[item.job] == len(rounds):
-            rounds.append([])
-        rounds[seen[item.job]].append((number, item))
-        seen[item.job] += 1
-    return rounds
 
 
 def _unfit(site: SiteId, item: StatusItem, attempt: Attempt | None) -> str:

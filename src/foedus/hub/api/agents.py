@@ -272,7 +272,7 @@ def agent_report(hub: ThisHub, agent: Agent, request: ReportRequest) -> ReportRe
         _fence(tx, agent)
         statuses = report(tx, agent.site, request.statuses, agent.epoch, now)
         agreement = hub.agreement(tx)
-        usages = [book(tx, agreement, agent.site, item, verify=hub.verify, now=now) for item in request.usages]
+        usages = book(tx, agreement, agent.site, request.usages, verify=hub.verify, now=now)
         for seal in request.seals:
             found = countersign(tx, agent.site, seal, hub_keys=hub.keys.all(), verify=hub.verify)
             if found is Countersigned.CONTRADICTS:
