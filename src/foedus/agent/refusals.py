@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from foedus.core.agreement.model import Agreement
 from foedus.core.agreement.request import Applicant, RunRequest, Verdict, run_request
@@ -56,21 +57,22 @@ def malformed(order: StartOrder) -> Refusal | None:
 
 def misread(order: StartOrder) -> Refusal | None:
     """Read the script again: the hub's word on what it asks for is not taken, since the site's rules judge by it."""
-    spec = order.spec
     try:
-        own = parse(spec.script, spec.overrides, spec.arguments, dict(spec.environment))
+        differing = _differing(order.spec)
     except (BadInput, TooLarge) as error:
         return Refusal(reason=f"the site does not accept the script: {error.message}")
-    differing = [name for name, theirs, mine in _facts(spec, own) if theirs != mine]
     if differing:
         return Refusal(reason=f"the script says something else than the order about {', '.join(differing)}")
     return None
 
 
-def _facts(theirs: JobSpec, own: JobSpec) -> list[tuple[str, object, object]]:
+@lru_cache(maxsize=8)  # the tasks of an array and the runs of a sweep come one after the other
+def _differing(theirs: JobSpec) -> tuple[str, ...]:
+    """Name what the hub has read otherwise than this site does."""
+    own = parse(theirs.script, theirs.overrides, theirs.arguments, dict(theirs.environment))
     # an array and dependencies are taken over by the hub, so they may stand beside the script only
     names = ("resources", "output", "error", "chdir", "requeue")
-    return [(name, getattr(theirs, name), getattr(own, name)) for name in names]
+    return tuple(name for name in names if getattr(theirs, name) != getattr(own, name))
 
 
 def forbidden(order: StartOrder, agreement: Agreement, site: SiteId, judge: Judge) -> Refusal | None:

@@ -21,6 +21,8 @@ from foedus.core.base.ids import ClauseId
 from foedus.policy.request import Entity, cedar_entities, cedar_request
 
 _LAYOUT = str.maketrans("", "", "\n\r\t")
+_REMEMBERED = 10_000
+"""Answers that are kept."""
 
 
 @cache
@@ -47,10 +49,21 @@ class CedarPolicy:
         self.clauses = tuple(clauses)
         self._ids = frozenset(clause.id for clause in clauses)
         self._policies = cedarpy.PolicySet.from_str("\n".join(clause.policy for clause in clauses))
+        self._judged: dict[RunRequest, Verdict] = {}
 
     def judge(self, requests: Sequence[RunRequest]) -> tuple[Verdict, ...]:
-        """Answer each request, in order. Never raises: what cannot be evaluated is refused, with its fault."""
-        return tuple(verdict for batch in _batches(requests) for verdict in self._judge_batch(*batch))
+        """Answer each request, in order. Never raises: what cannot be evaluated is refused, with its fault.
+
+        An answer follows from the clauses and the request alone, so equal requests are put to Cedar once.
+        """
+        judged = {request: known for request in requests if (known := self._judged.get(request)) is not None}
+        new = [request for request in dict.fromkeys(requests) if request not in judged]
+        answers = [verdict for batch in _batches(new) for verdict in self._judge_batch(*batch)]
+        judged.update(zip(new, answers, strict=True))
+        if len(self._judged) + len(new) > _REMEMBERED:
+            self._judged.clear()
+        self._judged.update(zip(new, answers, strict=True))
+        return tuple(judged[request] for request in requests)
 
     def _judge_batch(self, requests: list[RunRequest], entities: dict[tuple[str, str], Entity]) -> Iterator[Verdict]:
         try:

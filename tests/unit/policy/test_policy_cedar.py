@@ -29,6 +29,14 @@ def test_nothing_permits_nothing():
     assert judge(narrow) == Verdict(site="baku", allowed=False)
 
 
+def test_each_request_has_its_own_answer_however_often_it_is_asked():
+    policy = CedarPolicy([clause("small", "permit (principal, action, resource) when { context.gpus < 3 };")])
+    yes, no = Verdict(site="baku", allowed=True, clauses=("small",)), Verdict(site="baku", allowed=False)
+    large = replace(REQUEST, gpus=3)
+    assert policy.judge([large, REQUEST, large, REQUEST]) == (no, yes, no, yes)
+    assert policy.judge([REQUEST, replace(REQUEST, gpus=4), large]) == (yes, no, no)
+
+
 def test_every_forbid_that_holds_is_named():
     forbids = (
         clause("z-guests", "forbid (principal, action, resource) when { context.guest };"),
