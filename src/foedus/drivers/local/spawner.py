@@ -4,17 +4,21 @@ It reads one line for each run (``<restart> <folder of the attempt>``) until its
 when the agent is gone. The supervisors that it forked live on.
 """
 
+import gc
 import os
 import signal
 import sys
 from pathlib import Path
 
+from foedus.drivers.local import processes
 from foedus.drivers.local.supervisor import supervise
 
 
 def main() -> None:
     """Fork a supervisor for every line."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the supervisors
+    processes.boot()  # loads once what every supervisor would load for itself
+    gc.freeze()  # a collection in a fork would copy every page
     while line := sys.stdin.buffer.readline():
         restart, _, folder = line.removesuffix(b"\n").partition(b" ")
         if os.fork() == 0:

@@ -31,6 +31,7 @@ _BURIAL = 5.0
 """Seconds for killed processes to vanish; one that hangs in the kernel is left behind."""
 _CANNOT_START = 1
 _RETRY = 1.0
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,7 +86,7 @@ def _detach() -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+    if _LIBC.prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
