@@ -270,7 +270,8 @@ class Agent:
         """Report for ever: what changed at once, what is free every few seconds."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.changed.wait(), REPORT_S)
+                async with asyncio.timeout(REPORT_S):
+                    await self.changed.wait()
             self.changed.clear()
             await self.report()
 

@@ -19,6 +19,8 @@ from foedus.hub.waker import Waker
 from foedus.hub.wiring import Hub
 
 PREFIX = "/api/v1"
+_BOARDS = 2
+"""How many boards are built at a time."""
 _NOUNS = (jobs, files, projects, people, sites, agreement, books, agents)
 
 
@@ -30,6 +32,7 @@ def create_app(hub: Hub) -> FastAPI:
         await run_in_threadpool(hub.look_whether_whole)
         waker = Waker(asyncio.get_running_loop())
         app.state.waker = waker
+        app.state.boards = asyncio.Semaphore(_BOARDS)
         stop_listening = hub.store.listen(waker.ring)
         broker = asyncio.create_task(Broker(hub, waker).run())
         yield

@@ -26,7 +26,7 @@ from foedus.flow.orders import awaited, enrolled, hello, starts, stops
 from foedus.flow.ports import BROKER, SiteRecord, Transaction, orders_topic
 from foedus.flow.recover import begin_recovery, has_told, is_behind, lost_reason, recover, recovering
 from foedus.flow.report import report
-from foedus.hub.api.asking import REFUSALS, Asking, Key, ThisHub, ThisWaker, once
+from foedus.hub.api.asking import REFUSALS, Asking, Key, ThisBoards, ThisHub, ThisWaker, once
 from foedus.hub.api.files import BYTES, TAKES_BYTES, Piece
 from foedus.hub.metrics import REFUSED_REPORTS
 from foedus.hub.wiring import Hub, Result
@@ -183,11 +183,16 @@ def agent_key(hub: ThisHub, agent: Agent, request: RotationRequest) -> RotationR
     return hub.write(rotate)
 
 
-@router.post("/agents/{site}/hello")
-def agent_hello(hub: ThisHub, agent: Agent, request: HelloRequest) -> HelloReply:
+@router.post("/agents/{site}/hello", response_model=HelloReply)
+async def agent_hello(hub: ThisHub, boards: ThisBoards, agent: Agent, request: HelloRequest) -> Response:
     """Start a new epoch and get the hub's board of the site."""
     now = hub.clock.now()
-    return hub.write(lambda tx: hello(tx, agent.site, now, known=request.epoch))
+
+    def greet() -> str:
+        return hub.write(lambda tx: hello(tx, agent.site, now, known=request.epoch)).model_dump_json()
+
+    async with boards:
+        return Response(await run_in_threadpool(greet), media_type="application/json")
 
 
 @router.post("/agents/{site}/orders")

@@ -1,5 +1,6 @@
 """What routes share: the hub, who is asking, and answers that a repeat gets again."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 from typing import Annotated
@@ -39,6 +40,14 @@ def _waker(request: Request) -> Waker:
 
 ThisHub = Annotated[Hub, Depends(_hub)]
 ThisWaker = Annotated[Waker, Depends(_waker)]
+
+
+def _boards(request: Request) -> asyncio.Semaphore:
+    return request.app.state.boards
+
+
+ThisBoards = Annotated[asyncio.Semaphore, Depends(_boards)]
+"""Held while a board is built, which is large where the site has many jobs: all agents may greet at once."""
 
 
 def _caller(hub: ThisHub, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Caller:
