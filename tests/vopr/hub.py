@@ -221,7 +221,7 @@ class HubProcess:
         hub = self.hub
         match letter.series:
             case "hello":
-                found: Message = routes.agent_hello(hub, agent, HelloRequest.model_validate_json(letter.body))
+                found: Message = routes.hello_now(hub, agent, HelloRequest.model_validate_json(letter.body))
             case "orders":
                 self._hold(agent, OrdersRequest.model_validate_json(letter.body), reply)
                 return

@@ -186,13 +186,15 @@ def agent_key(hub: ThisHub, agent: Agent, request: RotationRequest) -> RotationR
 @router.post("/agents/{site}/hello", response_model=HelloReply)
 async def agent_hello(hub: ThisHub, boards: ThisBoards, agent: Agent, request: HelloRequest) -> Response:
     """Start a new epoch and get the hub's board of the site."""
-    now = hub.clock.now()
-
-    def greet() -> str:
-        return hub.write(lambda tx: hello(tx, agent.site, now, known=request.epoch)).model_dump_json()
-
     async with boards:
-        return Response(await run_in_threadpool(greet), media_type="application/json")
+        reply = await run_in_threadpool(lambda: hello_now(hub, agent, request).model_dump_json())
+    return Response(reply, media_type="application/json")
+
+
+def hello_now(hub: Hub, agent: Signed, request: HelloRequest) -> HelloReply:
+    """Start a new epoch for a site's agent."""
+    now = hub.clock.now()
+    return hub.write(lambda tx: hello(tx, agent.site, now, known=request.epoch))
 
 
 @router.post("/agents/{site}/orders")
