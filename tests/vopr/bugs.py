@@ -60,13 +60,13 @@ class BookFirst(Bug):
     def transaction(self, tx: Transaction, claimed: int) -> Transaction:
         ledger, connection = tx.ledger, tx.session.connection
 
-        def append(*given, **named):
-            entry = ledger.append(*given, **named)
+        def append_all(*given):
+            entries = ledger.append_all(*given)
             connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            return entry
+            return entries
 
-        return _Spoilt(tx, ledger=_Spoilt(ledger, append=append))
+        return _Spoilt(tx, ledger=_Spoilt(ledger, append_all=append_all))
 
 
 class ForgetTheMarker(Bug):

@@ -64,6 +64,8 @@ _MEBIBYTE = 1024 * 1024
 _WAIT = OrdersReply(starts=[], stops=[], head=None, recovering=True)
 _UNORDERED = frozenset({"pieces", "heads", "agreement"})
 """Series whose requests may arrive in any order, and twice: they change nothing that a repeat would change again."""
+_NUMBERED_WITHIN = frozenset({"reports"})
+"""Series, the most frequent ones, whose numbers are noted in the very transaction that does what a message asks."""
 _BESIDE = frozenset({"hello", "key"})
 """Series that belong to no epoch: the first begins one, and the other comes from a command beside the agent."""
 
@@ -75,6 +77,8 @@ class Signed:
     site: SiteId
     epoch: int
     key: str
+    series: str
+    sequence: int
 
 
 @router.post("/agents/codes", status_code=201)
@@ -140,17 +144,23 @@ def _check(hub: Hub, request: Request, site: SiteId, body: bytes) -> Signed:
 def accept(hub: Hub, record: SiteRecord, series: str, *, epoch: int, sequence: int) -> Signed:
     """Take a request whose signature is good, if its epoch is the site's present one and its number is new.
 
-    Raises `Stale` otherwise.
+    Raises `Stale` otherwise. The numbers of `_NUMBERED_WITHIN` are looked at later.
     """
     site = record.site
     series = "pieces" if series == "projects" else series
     if series not in _BESIDE:
         _of_this_epoch(record, epoch)
-    if series not in _UNORDERED and not hub.write(lambda tx: tx.sites.accept(site, series, sequence)):
-        raise Stale(
-            f"message {sequence} of {site} was seen before, or is older than one that was", remedy="send a new one"
-        )
-    return Signed(site=site, epoch=epoch, key=record.key or "")
+    signed = Signed(site=site, epoch=epoch, key=record.key or "", series=series, sequence=sequence)
+    if series not in _UNORDERED | _NUMBERED_WITHIN:
+        hub.write(lambda tx: _number_taken(tx, signed))
+    return signed
+
+
+def _number_taken(tx: Transaction, agent: Signed) -> None:
+    """Take note of a message's number; raises `Stale` unless it is new."""
+    if not tx.sites.accept(agent.site, agent.series, agent.sequence):
+        words = f"message {agent.sequence} of {agent.site} was seen before, or is older than one that was"
+        raise Stale(words, remedy="send a new one")
 
 
 def _of_this_epoch(record: SiteRecord, epoch: int) -> None:
@@ -274,6 +284,7 @@ def agent_report(hub: ThisHub, agent: Agent, request: ReportRequest) -> ReportRe
 
     def take(tx: Transaction) -> ReportReply:
         before = _fence(tx, agent)
+        _number_taken(tx, agent)
         # this locks the site: its key then stays the same until everything is booked
         tx.sites.saw(agent.site, now, request.capacity, draining=request.draining)
         _fence(tx, agent)
