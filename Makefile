@@ -14,7 +14,7 @@ demo: .venv/ready  ## Run the main job: two sites, real AI jobs, the verified bo
 	$(RUN) foedus demo $(if $(KEEP),--keep)
 
 test: check system  ## Everything: checks, unit, contract and end-to-end tests, real PostgreSQL, two real Slurm clusters
-	$(PYTEST) -n 3 -p no:randomly
+	$(PYTEST) -n 4 -p no:randomly
 
 live: .venv/ready system  ## Only what runs on two real Slurm clusters
 	$(PYTEST) tests/live

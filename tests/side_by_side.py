@@ -1,4 +1,4 @@
-"""How the tests are dealt out to several processes (``pytest -n 3``): what shares something dear stays together.
+"""How the tests are dealt out to several processes (``pytest -n 4``): what shares something dear stays together.
 
 A pair of Slurm clusters or a running alliance is brought up once for all the tests that use it; of the others, the
 tests of one file stay together. What takes longest is begun first.
