@@ -15,7 +15,7 @@ from foedus.core.base.units import Seconds
 from foedus.flow.admit import Rules
 from foedus.flow.balance import Folded, catch_up
 from foedus.flow.place import PlaceRules
-from foedus.flow.ports import PieceStore, Store, Transaction
+from foedus.flow.ports import PieceStore, Transaction
 from foedus.flow.recover import recovering
 from foedus.hub.keys import HubKeys
 from foedus.hub.settings import HubSettings
@@ -99,19 +99,27 @@ class Hub:
 
     def write(self, act: Callable[[Transaction], Result]) -> Result:
         """Do something in one transaction, again if it lost a race against another one."""
-        return retried(self.store, act)
+        return _retried(lambda: self.store.do(act))
+
+    def write_alone(self, act: Callable[[Transaction], Result]) -> Result:
+        """Do something in a transaction of its own: nobody may see it, and remember it, before it is durable."""
+
+        def alone() -> Result:
+            with self.store.begin() as tx:
+                return act(tx)
+
+        return _retried(alone)
 
 
-def retried(store: Store, act: Callable[[Transaction], Result]) -> Result:
-    """Run `act` in a transaction, again with a short pause while it loses a race: then nothing has happened.
+def _retried(change: Callable[[], Result]) -> Result:
+    """Make a change, again with a short pause while it loses a race: then nothing has happened.
 
     A connection that was lost is another matter: the transaction may have been committed, and only who asked for it
     can tell, by their idempotency key, whether doing it again is right.
     """
     for attempt in range(_TRIES):
         try:
-            with store.begin() as tx:
-                return act(tx)
+            return change()
         except Busy:
             if attempt == _TRIES - 1:
                 raise

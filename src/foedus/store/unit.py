@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError
@@ -27,6 +28,9 @@ from foedus.store.recovery import SqlRecoveries
 from foedus.store.requests import SqlRequests
 from foedus.store.session import Session
 from foedus.store.sites import SqlSites
+from foedus.store.together import Together
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,23 @@ class SqlTransaction:
         """The hub's own restoration."""
         return SqlRecoveries(self.session)
 
+    @property
+    def open(self) -> bool:
+        """Whether it is still open: a database may end it by itself, when its disk is full."""
+        return self.session.database.holds(self.session.connection)
+
+    @contextmanager
+    def apart(self) -> Generator[None]:
+        """Undo what was done in the block, and that alone, if it raises."""
+        topics, waits = len(self.topics), len(self.waits)
+        try:
+            with self.session.connection.begin_nested():
+                yield
+        except BaseException:
+            del self.topics[topics:]
+            del self.waits[waits:]
+            raise
+
     def ring(self, topic: str) -> None:
         """Wake whoever waits for a topic, once this is committed."""
         self.topics.append(topic)
@@ -112,11 +133,12 @@ class SqlStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._together = Together(self.begin)
         self.measure: Callable[[ports.Stage, float], None] = _unmeasured
         """Gets every wait of a job, in seconds, once its transaction is committed."""
 
     @contextmanager
-    def begin(self) -> Generator[ports.Transaction]:
+    def begin(self) -> Generator[SqlTransaction]:
         """Open a transaction that may write."""
         topics: list[str] = []
         waits: list[tuple[ports.Stage, float]] = []
@@ -126,6 +148,13 @@ class SqlStore:
         self._database.bell.ring(topics)
         for stage, seconds in waits:
             self.measure(stage, seconds)
+
+    def do(self, act: Callable[[ports.Transaction], Result]) -> Result:
+        """Make one change, in a transaction with those that come at the same time if only one at a time may write."""
+        if self._database.one_writer:
+            return self._together.do(act)
+        with self.begin() as tx:
+            return act(tx)
 
     @contextmanager
     def change(self) -> Generator[Session]:

@@ -1,9 +1,10 @@
 """The database as a whole: transactions, answered requests, wake-ups."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from foedus.core.base.ids import Digest, JobId, SiteId, UserId
 from foedus.core.base.instant import Instant
@@ -14,6 +15,8 @@ from foedus.flow.ports.jobs import Jobs
 from foedus.flow.ports.people import People, Projects
 from foedus.flow.ports.recovery import Recoveries
 from foedus.flow.ports.sites import Agreements, Sites
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,13 @@ class Store(Protocol):
         """Open a transaction that may write: committed at the end of the block, rolled back if it raises.
 
         A transaction that lost a race (serialisation, deadlock) raises a retryable error; nothing happened.
+        """
+        ...
+
+    def do(self, act: Callable[[Transaction], Result]) -> Result:
+        """Make one change, wholly or not at all; it may share a transaction with others that come at the same time.
+
+        Then it sees what those before it have changed, and comes to nothing if they do when all are committed.
         """
         ...
 

@@ -31,7 +31,7 @@ def amend_agreement(hub: ThisHub, caller: Asking, request: AgreementRequest) -> 
     caller.needs_office()
     envelopes = read_envelopes(request.signatures)
     now = hub.clock.now()
-    record = hub.write(
+    record = hub.write_alone(
         lambda tx: put_in_force(
             tx,
             request.text.encode("utf-8"),

@@ -51,6 +51,15 @@ class Database(Protocol):
         """Wait for one's turn, where the database lets only one in; raises `Busy` after a long wait."""
         ...
 
+    @property
+    def one_writer(self) -> bool:
+        """Whether only one transaction at a time may write."""
+        ...
+
+    def holds(self, connection: Connection) -> bool:
+        """Say whether the connection's transaction is still open."""
+        ...
+
     def insert(self, table: Table) -> Insert:
         """Begin an insert that knows ``ON CONFLICT``."""
         ...

@@ -79,6 +79,16 @@ class PostgresDatabase:
         del write
         return nullcontext()
 
+    @property
+    def one_writer(self) -> bool:
+        """Many write at once."""
+        return False
+
+    def holds(self, connection: Connection) -> bool:
+        """Say yes: PostgreSQL ends none by itself."""
+        del connection
+        return True
+
     def insert(self, table: Table) -> Insert:
         """Begin an insert that knows ``ON CONFLICT``."""
         return insert(table)

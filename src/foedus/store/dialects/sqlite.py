@@ -7,7 +7,7 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import URL, Connection, Engine, FromClause, Table, create_engine, event, func, select
 from sqlalchemy.dialects.sqlite import insert
@@ -73,6 +73,15 @@ class SqliteDatabase:
             yield
         finally:
             self._lock.release()
+
+    @property
+    def one_writer(self) -> bool:
+        """One writes at a time."""
+        return True
+
+    def holds(self, connection: Connection) -> bool:
+        """Ask the driver: after some errors, such as a full disk, SQLite has undone the whole transaction."""
+        return cast("sqlite3.Connection", connection.connection.dbapi_connection).in_transaction
 
     def insert(self, table: Table) -> Insert:
         """Begin an insert that knows ``ON CONFLICT``."""
