@@ -1,6 +1,5 @@
 """The alliance that is simulated: always the same agreement, keys and people, made once for all seeds of a process."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -11,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from foedus.agent.starter import Policy
 from foedus.core.agreement.model import Agreement
 from foedus.core.agreement.read import read
-from foedus.core.agreement.request import RunRequest, Verdict
 from foedus.core.agreement.signatures import sign_agreement
 from foedus.core.agreement.vouch import Vouch, make
 from foedus.flow.access import Caller, caller_of
@@ -84,30 +82,16 @@ def key(name: str) -> ed25519.PrivateKey:
     return ed25519.PrivateKey(Ed25519PrivateKey.from_private_bytes(sha256(name.encode()).digest()))
 
 
-class Remembered:
-    """A policy that is asked each question once: its answers depend on nothing else."""
-
-    def __init__(self, policy: CedarPolicy) -> None:
-        self._policy = policy
-        self._known: dict[tuple[RunRequest, ...], Sequence[Verdict]] = {}
-
-    def judge(self, requests: Sequence[RunRequest]) -> Sequence[Verdict]:
-        asked = tuple(requests)
-        if asked not in self._known:
-            self._known[asked] = self._policy.judge(asked)
-        return self._known[asked]
-
-
 class LocalPolicy(Policy):
     """A site's own policy, which is no file here."""
 
-    def load(self) -> Remembered:
+    def load(self) -> CedarPolicy:
         return _local()
 
 
 @cache
-def _local() -> Remembered:
-    return Remembered(CedarPolicy(read_local(_LOCAL)))
+def _local() -> CedarPolicy:
+    return CedarPolicy(read_local(_LOCAL))
 
 
 @dataclass(frozen=True)
@@ -148,7 +132,7 @@ def alliance() -> Alliance:
         _enrol(tx, agreement)
     return Alliance(
         agreement=agreement,
-        rules=Rules(agreement=agreement, clauses=Remembered(CedarPolicy(agreement.clauses))),
+        rules=Rules(agreement=agreement, clauses=CedarPolicy(agreement.clauses)),
         callers=callers,
         image=raw(database).serialize(),
         database=database,
@@ -194,4 +178,4 @@ def _enrol(tx: Transaction, agreement: Agreement) -> None:
 
 def policy() -> LocalPolicy:
     """Return what a site's own policy says."""
-    return LocalPolicy(path=Path("site.cedar"))
+    return LocalPolicy(Path("site.cedar"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from foedus.agent.accounts import Account, AccountRules, NoAccount, find_account, read_accounts
+from foedus.agent.accounts import Account, AccountRules, NoAccount, Table, find_account, read_accounts
 from foedus.agent.folder import StateFolder
 from foedus.agent.hub import Hub
 from foedus.agent.meter import Meter
@@ -17,6 +17,7 @@ from foedus.agent.reconcile import Rules, doubted
 from foedus.agent.settings import AgentSettings
 from foedus.agent.site_key import SiteKey
 from foedus.agent.statuses import statuses
+from foedus.agent.watched import Watched
 from foedus.core.agreement.model import Agreement
 from foedus.core.base.errors import FoedusError, NotAuthenticated, Stale, Unreachable
 from foedus.core.base.ids import AllianceId, JobId, SiteId
@@ -80,6 +81,10 @@ class Context:
     """What each thread last failed with; for ``foedus agent status``."""
     _busy: set[Key] = field(default_factory=set[Key])
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _accounts: Watched[Table] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._accounts = Watched(self.settings.accounts, read_accounts)
 
     @property
     def talking(self) -> bool:
@@ -154,7 +159,7 @@ class Context:
 
     def account(self, order: StartOrder) -> Account | NoAccount:
         """Find the local account of an order in the site's account map, as it is now."""
-        return find_account(read_accounts(self.settings.accounts), order, self.account_rules)
+        return find_account(self._accounts.load(), order, self.account_rules)
 
     @property
     def account_rules(self) -> AccountRules:

@@ -105,7 +105,7 @@ class SiteDoctor:
         yield ok(f"version {held.version}, signed by every partner, until {held.ends}")
 
     def _policy(self) -> Iterator[Finding]:
-        Policy(path=self.settings.policy).load()
+        Policy(self.settings.policy).load()
         yield from closed(self.settings.policy, secret=False)
         yield ok(f"{self.settings.policy} is sound")
 

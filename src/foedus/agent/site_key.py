@@ -5,6 +5,7 @@ import os
 import threading
 from pathlib import Path
 
+from foedus.agent.watched import Watched
 from foedus.core.base.dsse import Signer
 from foedus.core.base.errors import NotFound
 from foedus.keys import ed25519
@@ -20,17 +21,11 @@ class SiteKey:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._seen: tuple[int, int, int] | None = None
-        self._held: Signer | None = None
+        self._present: Watched[Signer] = Watched(folder / PRESENT, ed25519.load)
 
     def present(self) -> Signer:
         """Return the key that speaks for the site, read again if its file is another; raises `NotFound`."""
-        path = self._folder / PRESENT
-        with self._lock:
-            mark = _mark(path)
-            if self._held is None or mark != self._seen:
-                self._held, self._seen = ed25519.load(path), mark
-            return self._held
+        return self._present.load()
 
     def next(self) -> Signer | None:
         """Return the key that is to come, if a rotation was begun and not seen through."""
@@ -61,11 +56,3 @@ class SiteKey:
                 os.fsync(handle)
             finally:
                 os.close(handle)
-
-
-def _mark(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size

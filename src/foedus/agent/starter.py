@@ -10,6 +10,7 @@ from foedus.agent.accounts import Account, NoAccount
 from foedus.agent.context import Context
 from foedus.agent.reconcile import handed, handing, marker, returned
 from foedus.agent.refusals import Refusal
+from foedus.agent.watched import Watched
 from foedus.agent.workspace import Cache, make_folder, unpack_bundle
 from foedus.client.bundle import Caps
 from foedus.core.agreement.request import RunRequest, Verdict
@@ -48,31 +49,11 @@ def by_threads(hand: HandOver, rows: Sequence[Row], width: int) -> list[Change |
         return list(pool.map(hand, rows))
 
 
-@dataclass(slots=True, kw_only=True)
-class Policy:
-    """The site's policy file; read again when it changes. A file that cannot be read permits nothing."""
+class Policy(Watched[CedarPolicy]):
+    """The site's policy file. One that cannot be read permits nothing."""
 
-    path: Path
-    _seen: tuple[int, int] = (0, 0)
-    _policy: CedarPolicy | None = None
-
-    def load(self) -> CedarPolicy:
-        """Read the file if it has changed; raises `BadInput` with every fault."""
-        try:
-            found = self.path.stat()
-            mark = (found.st_mtime_ns, found.st_size)
-            if self._policy is None or mark != self._seen:
-                self._policy = CedarPolicy(read_local(self.path.read_bytes()))
-                self._seen = mark
-        except OSError as error:
-            raise BadInput(
-                Fault(
-                    path=str(self.path),
-                    fault=f"cannot be read ({error.strerror})",
-                    remedy="name the site's policy file in the settings",
-                )
-            ) from error
-        return self._policy
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, _read_policy)
 
     def judge(self, request: RunRequest) -> Verdict:
         """Answer one question; a broken file is a refusal."""
@@ -81,6 +62,20 @@ class Policy:
         except FoedusError as error:
             return Verdict(site=request.site, allowed=False, fault=error.message)
         return verdict
+
+
+def _read_policy(path: Path) -> CedarPolicy:
+    """Read a policy file; raises `BadInput` with every fault."""
+    try:
+        return CedarPolicy(read_local(path.read_bytes()))
+    except OSError as error:
+        raise BadInput(
+            Fault(
+                path=str(path),
+                fault=f"cannot be read ({error.strerror})",
+                remedy="name the site's policy file in the settings",
+            )
+        ) from error
 
 
 @dataclass(slots=True, kw_only=True)

@@ -44,7 +44,7 @@ def build(folder: StateFolder, settings: AgentSettings, *, driver: SiteDriver | 
     enrolment = folder.enrolment()
     keys = folder.keys()
     keys.present()
-    policy = Policy(path=settings.policy)
+    policy = Policy(settings.policy)
     policy.load()
     read_accounts(settings.accounts)
     folder.lock()

@@ -73,7 +73,7 @@ def test_an_unknown_driver_is_named():
 def test_a_policy_file_is_read_again_when_it_changes(tmp_path):
     file = tmp_path / "site.cedar"
     file.write_text('@id("a") permit (principal, action, resource);')
-    policy = Policy(path=file)
+    policy = Policy(file)
     first = policy.load()
     assert policy.load() is first
     file.write_text('@id("other") permit (principal, action, resource);')

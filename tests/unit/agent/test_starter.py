@@ -48,7 +48,7 @@ def context_of(folder):
 
 
 def handed_over(context, rows):
-    starter = Starter(context=context, policy=Policy(path=Path("/nowhere")), refresh=lambda version: None)
+    starter = Starter(context=context, policy=Policy(Path("/nowhere")), refresh=lambda version: None)
     starter._hand_over([(row, Account(name="dana", uid=1, gid=1)) for row in rows])
     found = context.journal.open_rows()
     context.journal.close()
