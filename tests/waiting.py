@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 Found = TypeVar("Found")
@@ -17,3 +18,8 @@ def wait_for(condition: Callable[[], Found], what: str = "it", patience: float =
         assert time.monotonic() < deadline, f"not within {patience:g} s: {what}"
         time.sleep(0.1)
     return found
+
+
+def until_there(sign: Path) -> str:
+    """Write the shell of a job that goes on until a test has made a file: no test knows how long its machine takes."""
+    return f"while [ ! -e {sign} ]; do sleep 0.05; done"

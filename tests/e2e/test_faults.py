@@ -19,7 +19,7 @@ from chaos.history import History
 from chaos.nemeses import Kill, Span, Storm, greeted
 from chaos.proxy import Fault
 from chaos.sources import at_hub, booked, local_runs, markers
-from waiting import PATIENCE_S, wait_for
+from waiting import PATIENCE_S, until_there, wait_for
 
 _NUMBERS = itertools.count(1)
 SOUND = "lost 0 doubled 0 misbooked 0 stuck 0"
@@ -44,7 +44,7 @@ class Work:
     def submit(self, tag, length=0.3, *, user="dana", project="phishing-watch", gpus=0, until=None):
         """Submit a job that takes so many seconds, or as long as a file is not there."""
         tag = self.prefix + tag
-        work = f"while [ ! -e {until} ]; do sleep 0.1; done" if until else f"sleep {length}"
+        work = until_there(until) if until else f"sleep {length}"
         text = script(BEGAN.format(folder=self.began), work, project=project, gpus=gpus)
         with self.running.client(user) as client:
             job = client.submit(text, arguments=[tag], overrides=[f"--job-name={tag}"])

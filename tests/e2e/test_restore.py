@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from trial_bed import BEGAN, Bed, bed, script, wait_for
 
+from waiting import until_there
+
 KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
 
 
@@ -26,7 +28,7 @@ def test_a_restored_hub_learns_back_what_it_lost(alone: Bed, request: pytest.Fix
     state, saved = folder / "hub", marks / "hub.backup"
 
     def lasting(tag: str) -> str:
-        lines = (BEGAN.format(folder=marks), f"while [ ! -e {marks}/go ]; do sleep 0.2; done")
+        lines = (BEGAN.format(folder=marks), until_there(marks / "go"))
         return script(*(line.replace("$1", tag) for line in lines))
 
     def began(tag: str) -> list[Path]:

@@ -13,6 +13,7 @@ from foedus.core.ledger.plausible import implausible
 from foedus.core.ledger.usage_json import usage_from_body
 from foedus.keys import ed25519
 from foedus.process.clock import SystemClock
+from waiting import until_there
 
 
 class WrongClock:
@@ -236,7 +237,7 @@ def test_a_cancel_of_what_waits_ends_it_with_an_empty_record(hub, run, order, se
 
 def test_a_recall_takes_back_what_waits_and_leaves_what_runs(hub, run, order, tmp_path):
     run(table=one_cpu(tmp_path))
-    hub.order(order("1", "sleep 3"))
+    hub.order(order("1", until_there(tmp_path / "go")))
     hub.wait_state("1", "running")
     hub.order(order("2", "true"))
     hub.wait_state("2", "starting")
@@ -246,6 +247,7 @@ def test_a_recall_takes_back_what_waits_and_leaves_what_runs(hub, run, order, tm
 
     item = hub.wait_state("2", "returned")
     assert (item.final, item.reason) == (False, "recalled before it ran")
+    (tmp_path / "go").touch()
     hub.wait(lambda: ("2", 1) in hub.usages)
     assert usage_of(hub, "2")["elapsed"] == 0
     assert hub.wait_state("1", "ended").outcome is Outcome.COMPLETED
@@ -274,16 +276,11 @@ def test_draining_gives_new_orders_back_and_lets_the_old_ones_end(hub, run, orde
     hub.wait_state("3", "ended")
 
 
-def waiting_for(sign):
-    """Write a job that goes on until a file is there."""
-    return f"while [ ! -e {sign} ]; do sleep 0.05; done; echo late"
-
-
 def test_a_severed_site_is_silent_until_it_rejoins_and_then_tells_all(hub, run, order, until, enrolled, tmp_path):  # noqa: PLR0917
     from foedus.agent.desk import set_flag
 
     agent = run()
-    hub.order(order("1", waiting_for(tmp_path / "go")))
+    hub.order(order("1", f"{until_there(tmp_path / 'go')}; echo late"))
     hub.wait_state("1", "running")
     set_flag(enrolled, "severed", on=True)
     until(lambda: agent.agent.context.flags.severed)
@@ -305,7 +302,7 @@ def test_a_severed_site_is_silent_until_it_rejoins_and_then_tells_all(hub, run, 
 
 def test_when_the_hub_is_gone_jobs_go_on_and_are_reported_later(hub, run, order, until, tmp_path):
     agent = run()
-    hub.order(order("1", waiting_for(tmp_path / "go")))
+    hub.order(order("1", f"{until_there(tmp_path / 'go')}; echo late"))
     hub.wait_state("1", "running")
     hub.down = True
     (tmp_path / "go").touch()

@@ -93,7 +93,7 @@ def test_flags_are_set_and_taken_back(enrolled, call, command, flag, words):
 
 def test_status_shows_the_attempts_of_a_running_agent(hub, run, order, enrolled, call):
     run()
-    hub.order(order("1", "sleep 5"))
+    hub.order(order("1", "sleep 300"))
     hub.wait_state("1", "running")
 
     lines = call("status", "--state", enrolled.path).output.splitlines()

@@ -9,14 +9,16 @@ from foedus.core.base.dsse import Signature
 from foedus.core.ledger.entry import Kind, matching
 from foedus.keys import ed25519
 from foedus.process.clock import SystemClock
+from waiting import until_there
 
 
-def test_records_that_wait_are_signed_with_the_new_key(hub, run, order, until, enrolled):
+def test_records_that_wait_are_signed_with_the_new_key(hub, run, order, until, enrolled, tmp_path):  # noqa: PLR0917
     old = enrolled.key().key
     agent = run()
-    hub.order(order("1", "sleep 1"))
+    hub.order(order("1", until_there(tmp_path / "go")))
     hub.wait_state("1", "running")
     hub.refuse_code = "not-authenticated"  # its key is revoked
+    (tmp_path / "go").touch()
     until(lambda: agent.journal.due(9, 9).usages)
     (waiting,) = agent.journal.due(9, 9).usages
     assert (waiting.keyid, hub.usages) == (old, {})
