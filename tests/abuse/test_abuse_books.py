@@ -204,16 +204,22 @@ def test_two_histories_for_two_sites(two: tuple[Whole, dict[str, Proxy]], fork: 
     assert {sample.labels["site"]: sample.value for sample in family.samples} == {"baku": 1, "jerusalem": 0}
 
 
-def test_a_site_that_comes_back_from_the_other_history_brings_the_proof(
-    two: tuple[Whole, dict[str, Proxy]], fork: tuple[Hub, str]
-):
-    """Abuse 11: Baku alone was shown more; back at the common hub it says so, and all the others hear of it."""
+def led_astray(two: tuple[Whole, dict[str, Proxy]], fork: tuple[Hub, str]) -> dict:
+    """Show Baku alone an entry that the common hub does not have; return what it has sealed then."""
     whole, lines = two
     _, other = fork
     lead(lines["baku"], other)
     open_project(whole, "there", other)
     wait_sealed(whole, "baku", other)
-    far = sealed(whole, "baku")
+    return sealed(whole, "baku")
+
+
+def test_a_site_that_comes_back_from_the_other_history_brings_the_proof(
+    two: tuple[Whole, dict[str, Proxy]], fork: tuple[Hub, str]
+):
+    """Abuse 11: Baku alone was shown more; back at the common hub it says so, and all the others hear of it."""
+    whole, lines = two
+    far = led_astray(two, fork)
     for number in range(2):
         open_project(whole, f"here-{number}")
     lead(lines["baku"], whole.served.url)
@@ -231,11 +237,7 @@ def test_a_hub_that_lost_entries_learns_them_back_from_a_site_and_nobody_is_alar
 ):
     """Abuse 11: what looks like the other history is the rest of this one. The hub adds nothing before it has it."""
     whole, lines = two
-    _, other = fork
-    lead(lines["baku"], other)
-    open_project(whole, "there", other)
-    wait_sealed(whole, "baku", other)
-    far = sealed(whole, "baku")
+    far = led_astray(two, fork)
     lead(lines["baku"], whole.served.url)
 
     def ready() -> bool:
