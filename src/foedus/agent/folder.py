@@ -60,7 +60,7 @@ class StateFolder:
 
     def key(self) -> Signer:
         """Load the site's key; raises `NotFound` if there is none."""
-        return ed25519.load(self.path / PRESENT)
+        return self.keys().present()
 
     def keys(self) -> SiteKey:
         """Follow the site's key, which a rotation may change at any time."""

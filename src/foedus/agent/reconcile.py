@@ -5,7 +5,6 @@ A look that failed never gets here, so it changes nothing. Everything returns th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
 from foedus.core.base.ids import AllianceId, Marker
@@ -242,8 +241,13 @@ def new_records(row: Row, records: Sequence[Record], now: Instant, rules: Rules)
     overdue = row.ended is not None and (
         row.unknown_since is not None or seconds_between(row.ended, now) >= rules.lost_after_s
     )
-    in_turn = (found.get(number) or (_missing(row, number, now) if overdue else None) for number in wanted)
-    return tuple(record for record in takewhile(lambda record: record is not None, in_turn) if record is not None)
+    due: list[Record] = []
+    for number in wanted:
+        record = found.get(number) or (_missing(row, number, now) if overdue else None)
+        if record is None:
+            break
+        due.append(record)
+    return tuple(due)
 
 
 def _missing(row: Row, number: int, now: Instant) -> Record:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from foedus.agent.context import Context
 from foedus.agent.exchange import Exchange
 from foedus.agent.reporter import PENDING_SEAL
-from foedus.core.base.dsse import Signature
 from foedus.core.base.errors import BadInput
 from foedus.core.base.instant import Instant, after, iso
-from foedus.core.ledger.chain import Head, follows, head_from_json, head_signed_by, sign_head
+from foedus.core.ledger.chain import Head, follows, head_from_json, sign_head
 from foedus.core.ledger.entry import Entry, Kind, entry_from_json
 from foedus.keys import ed25519
 from foedus.wire.ledger import SealView, SignedHead
@@ -101,7 +100,7 @@ class Sealer:
             entries = tuple(entry_from_json(one) for one in reply.entries)
         except BadInput as error:
             return Deceived(faults=tuple(str(fault) for fault in error.faults))
-        new = _head(reply.head)
+        new = reply.head.head
         if held is not None and new.seq < held.seq and shown != self._behind:
             return Behind()
         faults = _shorter(held, new) or follows(held, entries, new)
@@ -166,8 +165,8 @@ class Sealer:
         """Send the held seal again, with the hub's own signature: it tells the hub, and through it the other sites."""
         journal = self.context.journal
         shown = journal.ledger.newest_head()
-        if shown is not None and _head(shown) == self._held():
-            journal.write_note(PENDING_SEAL, self._countersigned(_head(shown), shown.sig))
+        if shown is not None and shown.head == self._held():
+            journal.write_note(PENDING_SEAL, self._countersigned(shown.head, shown.sig))
             self.context.signals.reports.set()
 
     def _held(self) -> Head | None:
@@ -181,9 +180,5 @@ def _shorter(held: Head | None, new: Head) -> tuple[str, ...]:
     return (f"the ledger ends at entry {new.seq}, and entry {held.seq} was sealed: entries have vanished",)
 
 
-def _head(shown: SignedHead) -> Head:
-    return Head(alliance=shown.alliance, seq=shown.seq, hash=shown.hash, at=shown.at)
-
-
 def _signed_by(shown: SignedHead, key: str) -> bool:
-    return head_signed_by(ed25519.verify, key, _head(shown), Signature(keyid=shown.keyid, sig=shown.sig))
+    return shown.keyid == key and shown.is_signed(ed25519.verify)

@@ -17,7 +17,7 @@ from foedus.core.base.errors import BadInput, Conflict, Fault
 from foedus.core.base.ids import Digest, JobId, PartnerId, ProjectId, SectorId, SiteId, UserId
 from foedus.core.base.instant import Instant, after, iso, seconds_between
 from foedus.core.base.units import GpuSeconds
-from foedus.core.ledger.chain import Head, follows, head_signed_by
+from foedus.core.ledger.chain import follows, head_of
 from foedus.core.ledger.entry import Entry, Kind, entry_from_json
 from foedus.core.ledger.usage_json import usage_from_body
 from foedus.flow.ports import AgreementRecord, Project, Recovery, RecoverySite, Transaction
@@ -227,22 +227,13 @@ def _entries(
     if not entries:
         return []
     before = tx.ledger.entries(entries[0].seq - 1, 1)
-    old = _head_of(shown, before[0]) if before else None
-    wrong = follows(old, entries, _head(shown))
+    old = head_of(shown.alliance, before[0]) if before else None
+    wrong = follows(old, entries, shown.head)
     return [*wrong] if wrong else learn(tx, entries)
 
 
 def _own(shown: SignedHead, hub_keys: Collection[str], verify: Verifier) -> bool:
-    signature = Signature(keyid=shown.keyid, sig=shown.sig)
-    return shown.keyid in hub_keys and head_signed_by(verify, shown.keyid, _head(shown), signature)
-
-
-def _head(shown: SignedHead) -> Head:
-    return Head(alliance=shown.alliance, seq=shown.seq, hash=shown.hash, at=shown.at)
-
-
-def _head_of(shown: SignedHead, entry: Entry) -> Head:
-    return Head(alliance=shown.alliance, seq=entry.seq, hash=entry.hash, at=entry.at)
+    return shown.keyid in hub_keys and shown.is_signed(verify)
 
 
 def _apply(tx: Transaction, entry: Entry) -> list[str]:

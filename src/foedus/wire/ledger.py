@@ -2,7 +2,9 @@
 
 from enum import StrEnum
 
+from foedus.core.base.dsse import Signature, Verifier
 from foedus.core.base.ids import AllianceId, Digest, JobId, PartnerId, SiteId
+from foedus.core.ledger.chain import Head, head_signed_by
 from foedus.wire.message import Message, Position, WireObject
 from foedus.wire.times import Time
 
@@ -16,6 +18,15 @@ class SignedHead(Message):
     at: Time
     keyid: str
     sig: str
+
+    @property
+    def head(self) -> Head:
+        """What is signed."""
+        return Head(alliance=self.alliance, seq=self.seq, hash=self.hash, at=self.at)
+
+    def is_signed(self, verify: Verifier) -> bool:
+        """Say whether the signature is that of the key which it names."""
+        return head_signed_by(verify, self.keyid, self.head, Signature(keyid=self.keyid, sig=self.sig))
 
 
 class SealView(Message):
