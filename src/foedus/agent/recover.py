@@ -61,5 +61,5 @@ def _parts(rows: Iterable[Row]) -> Iterator[list[HeldAttempt]]:
 
 def _since(row: Row) -> Instant:
     """Return a time by which the site had the attempt: a journal that had lost it noted its own later one."""
-    begun = [run.started for run in row.runs.values() if run.started is not None]
-    return min(row.since, *begun, *(() if row.started is None else (row.started,)))
+    begun = [row.started, *(run.started for run in row.runs.values())]
+    return min([row.since, *(at for at in begun if at is not None)])

@@ -1,50 +1,12 @@
-from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
+from agent_context import LATER, context_of
 from agent_rows import T0, make_order
 
 from foedus.agent.accounts import Account
-from foedus.agent.context import Context
-from foedus.agent.folder import StateFolder
-from foedus.agent.reconcile import Rules, ordered
-from foedus.agent.settings import AgentSettings
+from foedus.agent.reconcile import ordered
 from foedus.agent.starter import Policy, Starter
-from foedus.core.base.instant import Instant
-from foedus.drivers.fake import FakeDriver
-from foedus.store.journal import Journal
-from foedus.store.journal_rows import Flags, Step
-
-LATER = Instant(T0 + 36_000_000)
-
-
-@dataclass
-class Still:
-    """Time that does not pass."""
-
-    moment: Instant = T0
-
-    def now(self):
-        return self.moment
-
-
-def context_of(folder):
-    settings = AgentSettings(policy=folder / "site.cedar", accounts=folder / "accounts.toml", work=folder / "work")
-    unused = {"keys": None, "hub": None, "meter": None, "agreement": None}
-    return Context(
-        settings=settings,
-        folder=StateFolder(path=folder),
-        site="jerusalem",
-        alliance="pact",
-        journal=Journal(folder / "journal"),
-        clock=Still(LATER),
-        machine=Still(),
-        driver=FakeDriver(Still()),
-        rules=Rules(settle_s=1, lost_after_s=1),
-        log=structlog.get_logger(),
-        flags=Flags(draining=False, severed=False),
-        **unused,
-    )
+from foedus.store.journal_rows import Step
 
 
 def handed_over(context, rows):
