@@ -10,6 +10,8 @@ from foedus.wire.agents import HeldAttempt, RecoveryAsk, RecoveryRequest
 _ENTRIES = 2000
 _ATTEMPTS = 200
 _LARGEST = 8 * 1024 * 1024
+"""Bytes of a message, unless a single attempt takes more."""
+_EMPTY = len(RecoveryRequest().model_dump_json().encode())
 
 
 def tell(context: Context, ask: RecoveryAsk) -> None:
@@ -46,13 +48,13 @@ def tell(context: Context, ask: RecoveryAsk) -> None:
 def _parts(rows: Iterable[Row]) -> Iterator[list[HeldAttempt]]:
     """Cut what is to be told into messages of a size that any hub takes: each order brings its script."""
     part: list[HeldAttempt] = []
-    size = 0
+    size = _EMPTY
     for row in rows:
         held = HeldAttempt(order=row.order, newest=row.newest, native_id=row.native_id, since=_since(row))
-        length = len(held.model_dump_json())
+        length = len(held.model_dump_json().encode()) + len(",")
         if part and (len(part) == _ATTEMPTS or size + length > _LARGEST):
             yield part
-            part, size = [], 0
+            part, size = [], _EMPTY
         part.append(held)
         size += length
     if part:

@@ -5,10 +5,14 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from served import SCRIPT, Agent, Served, a_hub, free, serving
+from served import CLOCK, SCRIPT, Agent, Served, a_hub, free, serving
 
 import postgres
+from foedus.core.base.errors import Forgotten
+from foedus.flow.recover import begin_recovery, finish
+from foedus.hub.api.agents import Signed, orders_now
 from foedus.hub.wiring import Hub, build
+from foedus.wire.agents import OrdersReply, OrdersRequest
 from waiting import PATIENCE_S
 
 
@@ -116,3 +120,30 @@ def test_a_key_counts_in_both(first: Served, second: tuple[Hub, str]):
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
     assert sum("foedus-repeated" not in answer.headers for answer in answers) == 1
+
+
+def test_no_process_gives_orders_from_the_moment_in_which_one_begins_to_recover(first: Served):
+    agent = first.agent()
+    agent.report(capacity=free())
+    job = submit(first, first.url)
+    assert bound_within(first, first.url, job, PATIENCE_S)
+    other = build(first.settings)  # nothing but a question makes this one look at the database
+    other.look_whether_whole()
+
+    def ask() -> OrdersReply:
+        asks = Signed(site=agent.site, epoch=agent.epoch, key=agent.key.key, series="orders", sequence=0)
+        return orders_now(other, asks, OrdersRequest(wait_s=0))
+
+    first.hub.write(lambda tx: begin_recovery(tx, CLOCK.now(), "restored", CLOCK.now()))
+    with pytest.raises(Forgotten, match="does not know epoch 1"):
+        ask()
+    agent.hello()
+    with pytest.raises(Forgotten, match="wants to know what jerusalem has"):
+        ask()
+    assert agent.post("/recovery", {"last": True}).json()["faults"] == []
+    assert ask() == OrdersReply(starts=[], stops=[], head=None, recovering=True)
+    assert other.recovering is False
+
+    assert first.hub.write(lambda tx: finish(tx, [], CLOCK.now())) == 0
+    assert [(order.job, order.attempt) for order in ask().starts] == [(job, 1)]
+    other.store.close()
