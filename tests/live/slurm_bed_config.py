@@ -174,7 +174,7 @@ def slurm_conf(folder: Path, shape: Shape, ports: dict[str, int]) -> str:
         "SelectTypeParameters=CR_Core_Memory",
         "DefMemPerCPU=64",
         "JobAcctGatherType=jobacct_gather/linux",
-        "JobAcctGatherFrequency=1",
+        "JobAcctGatherFrequency=5",
         "JobAcctGatherParams=OverMemoryKill",
         "AccountingStorageType=accounting_storage/slurmdbd",
         "AccountingStorageHost=127.0.0.1",

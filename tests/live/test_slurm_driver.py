@@ -193,7 +193,7 @@ def test_an_account_that_does_not_exist_is_refused(site):
 
 def test_a_job_too_large_for_its_memory_is_ended(site):
     hog = "x=$(head -c 400000000 /dev/zero | tr '\\0' a); sleep 20"
-    ref = site.run("#SBATCH --mem=64", hog)
+    ref = site.run("#SBATCH --mem=64 --acctg-freq=1", hog)
     record = site.finished(ref)
     ((state,),) = site.rows(ref, "State")
     assert (record.outcome, record.elapsed < 20) == (OUTCOMES[state], True)
