@@ -20,6 +20,7 @@ CLUSTERS = {
     "test_two_hubs": "faults",
     "test_slurm_restarts": "faults",
     "test_slurm_orphans": "faults",
+    "test_slurm_amnesia": "faults",
 }
 """Which live modules share a pair of clusters; all others share one more."""
 

@@ -5,7 +5,7 @@ the jobs themselves wrote, the clusters' own accounting), and what the books say
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -70,6 +70,8 @@ class Run:
     """The cluster's own word."""
     over: bool = True
     """Whether the accounting has its end; a controller that forgot a job never tells it."""
+    index: int = 0
+    """Number of the accounting's record, which may be written over later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +126,9 @@ class Sources:
     markers: Sequence[Marker]
     runs: Sequence[Run]
     booked: Sequence[Booked]
+    readings: Collection[Run] = ()
+    """What the accounting said of runs that were over, while it went on. A controller that was killed has forgotten the
+    last ends of jobs and tells others later, over the same records."""
 
 
 def check(sources: Sources) -> Verdict:
@@ -237,7 +242,18 @@ def _books(verdict: Verdict, sources: Sources, at_hub: dict[str, AtHub]) -> None
             continue
         words = _unequal(run, entry)
         if words:
-            verdict.misbooked.setdefault(key[0], []).append(f"attempt {key[1]} {words}")
+            kind = verdict.cluster if _was_so(run, entry, sources.readings) else verdict.misbooked
+            kind.setdefault(key[0], []).append(f"attempt {key[1]} {words}")
+
+
+def _was_so(run: Run | None, entry: Booked | None, readings: Iterable[Run]) -> bool:
+    """Say whether an entry is what the accounting first said of a run, in the record that it has written over."""
+    if run is None or entry is None:
+        return False
+    record = (run.site, run.job, run.order, run.native, run.index)
+    return any(
+        (one.site, one.job, one.order, one.native, one.index) == record and not _unequal(one, entry) for one in readings
+    )
 
 
 def _unequal(run: Run | None, entry: Booked | None) -> str:

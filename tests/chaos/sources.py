@@ -19,6 +19,13 @@ def at_hub(alliance: Alliance, user: str, prefix: str = "", *, url: str | None =
     """Ask the hub for every job; jobs carry the tag of their submission as their name, which begins with `prefix`."""
     with alliance.client(user, url) as client:
         ids = [view.id for view in client.iter() if view.name.startswith(prefix)]
+    return stories(alliance, user, ids, url=url, askers=askers)
+
+
+def stories(
+    alliance: Alliance, user: str, ids: Sequence[str], *, url: str | None = None, askers: int = 1
+) -> list[AtHub]:
+    """Ask the hub for these jobs."""
     shares = [ids[first::askers] for first in range(askers)]
 
     def ask(share: list[str]) -> list[AtHub]:
@@ -68,16 +75,16 @@ def booked(alliance: Alliance, user: str, file: Path) -> list[Booked]:
     ]
 
 
-def slurm_runs(bed: Any, site: str, work: Path) -> list[Run]:
+def slurm_runs(bed: Any, site: str, work: Path, since: str = "1970-01-01") -> list[Run]:
     """Read a cluster's own accounting: every run, restarts too, of what was handed over below the work folder."""
     fields = ("JobIDRaw", "DBIndex", "Start", "ElapsedRaw", "AllocTRES", "WorkDir", "State", "End")
-    words = bed.run(site, "sacct", "-X", "-n", "-P", "--duplicates", "-S", "1970-01-01", f"--format={','.join(fields)}")
+    words = bed.run(site, "sacct", "-X", "-n", "-P", "--duplicates", "-S", since, f"--format={','.join(fields)}")
     rows = sorted((line.split("|") for line in words.splitlines()), key=lambda row: int(row[1]))
     return [_run(site, row, work) for row in rows if Path(row[5]).is_relative_to(work)]
 
 
 def _run(site: str, row: Sequence[str], work: Path) -> Run:
-    native, _, start, elapsed, tres, folder, state, end = row
+    native, index, start, elapsed, tres, folder, state, end = row
     _, job, order, *_ = Path(folder).relative_to(work).parts
     counts = dict(part.split("=", 1) for part in tres.split(",") if "=" in part)
     gpus = int(counts.get("gres/gpu", "0"))
@@ -90,6 +97,7 @@ def _run(site: str, row: Sequence[str], work: Path) -> Run:
         gpu_seconds=int(elapsed or 0) * gpus,
         state=state.partition(" ")[0],
         over=end.isdigit(),
+        index=int(index),
     )
 
 

@@ -8,6 +8,7 @@ from chaos.checker import Accepted, AtHub, Booked, Marker, Run, Sources, Told, c
 
 TOLD = Told(number=1, site="baku", state="ended", outcome="completed", entry=4)
 RUN = Run(site="baku", job="7", order=1, native="31", started=True, gpu_seconds=6)
+LATER = replace(RUN, gpu_seconds=7, state="NODE_FAIL")
 ENTRY = Booked(site="baku", job="7", attempt=1, native="31", gpu_seconds=6)
 BEGAN = Marker(tag="a", attempt=1, native="31")
 SOUND = Sources(
@@ -54,11 +55,13 @@ def test_a_job_that_was_queued_again_is_sound():
         ({"booked": []}, "lost 0 doubled 0 misbooked 1 stuck 0"),
         ({"booked": [ENTRY, ENTRY]}, "lost 0 doubled 0 misbooked 1 stuck 0"),
         ({"runs": []}, "lost 0 doubled 0 misbooked 1 stuck 0"),
-        ({"runs": [replace(RUN, gpu_seconds=7)]}, "lost 0 doubled 0 misbooked 1 stuck 0"),
+        ({"runs": [LATER]}, "lost 0 doubled 0 misbooked 1 stuck 0"),
+        ({"runs": [LATER], "readings": [LATER, replace(RUN, index=2)]}, "lost 0 doubled 0 misbooked 1 stuck 0"),
     ],
     ids=[
         "forgotten", "never began", "lost by the site", "stuck", "an attempt began twice", "began again after its end",
         "one submission, two jobs", "handed over twice", "not booked", "booked twice", "booked and never ran", "amount",
+        "an amount that was never said",
     ],
 )  # fmt: skip
 def test_each_wrong_is_found(changes, line):
@@ -86,6 +89,10 @@ def test_each_wrong_is_found(changes, line):
             "ended as failed; attempt 1 began twice (31)",
         ),
         ({"markers": [BEGAN, replace(BEGAN, attempt=2)]}, "began again after attempt 1, which is completed"),
+        (
+            {"runs": [LATER], "readings": [RUN, LATER]},
+            f"attempt 1 is booked as {ENTRY}, and the accounting has {LATER}",
+        ),
     ],
     ids=[
         "a node failed",
@@ -93,6 +100,7 @@ def test_each_wrong_is_found(changes, line):
         "it began one job twice",
         "it forgot the first one",
         "it queued an ended job again",
+        "it wrote over its accounting",
     ],
 )
 def test_what_the_cluster_did_itself_is_told_apart(changes, words):

@@ -1,6 +1,6 @@
 """The alliance that is struck: two hubs on a database of their own, two agents, two Slurm clusters, all breakable."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import slurm_bed_daemons as daemons
 from alliance_bed import PARTNER, PEOPLE, PROJECTS, site
+from chaos_auditor import Auditor
+from chaos_operator import Operator
 from slurm_bed import SlurmBed
 
 import postgres
@@ -24,6 +26,8 @@ from foedus.client import Client, Means, Retry
 COMMAND_S = 4
 """How long an agent waits for a command of Slurm's."""
 HUB = {"pass_s": "0.2", "fresh_s": "15", "promise_s": "30", "rest_s": "5"}
+AHEAD = {**HUB, "ahead": "true"}
+"""Of even seeds: sites get short jobs before they have room for them, and are asked for some of them back."""
 AGENT = {"poll_s": 5, "lost_after_s": 60, "board_s": 60}
 _DISK_MIB = 2048
 
@@ -46,6 +50,7 @@ class ChaosBed:
     victims: dict[str, Victim]
     """``hub``, ``hub2``, ``agent of SITE``, ``database``, and ``DAEMON of SITE`` for each of Slurm's."""
     history: History
+    auditor: Auditor
 
     def client(self, user: str, patience_s: float = 300) -> Client:
         """Return a client that asks again until it is answered."""
@@ -84,7 +89,14 @@ def chaos_bed(slurm: SlurmBed, folder: Path, seed: int, history: History) -> Gen
         for name in PARTNER:
             slurm.clear(name)
             stack.callback(slurm.clear, name)
-        alliance = _alliance(slurm, folder, database.create("chaos"), lines, commands)
+        alliance = _alliance(
+            slurm,
+            folder,
+            database=database.create("chaos"),
+            lines=lines,
+            commands=commands,
+            hub=HUB if seed % 2 else AHEAD,
+        )
         stack.callback(alliance.stop)
         urls = _bring_up(alliance, clocks, (door, *lines.values()))
         began = folder / "began"
@@ -106,8 +118,9 @@ def chaos_bed(slurm: SlurmBed, folder: Path, seed: int, history: History) -> Gen
             },
             victims=_victims(slurm, alliance, database),
             history=history,
+            auditor=Auditor(slurm, {name: folder / f"{name}-work" for name in PARTNER}),
         )
-        with Supervisor(list(bed.victims.values()), history):
+        with Supervisor(list(bed.victims.values()), history), Operator(slurm, history), bed.auditor:
             yield bed
 
 
@@ -115,14 +128,22 @@ def _places() -> list[str]:
     return [place for name in PARTNER for place in (name, f"{name}-work")]
 
 
-def _alliance(slurm: SlurmBed, folder: Path, database: str, lines: dict[str, Proxy], commands: BadCommands) -> Alliance:
+def _alliance(
+    slurm: SlurmBed,
+    folder: Path,
+    *,
+    database: str,
+    lines: dict[str, Proxy],
+    commands: BadCommands,
+    hub: Mapping[str, str],
+) -> Alliance:
     sites = []
     for name, line in lines.items():
         plain = site(slurm, name, folder / f"{name}-work")
         path = f"{commands.folder}:/usr/local/bin:/usr/bin:/bin"
         driver = {**plain.driver, "path": path, "timeout": COMMAND_S}
         sites.append(replace(plain, driver=driver, settings={**plain.settings, **AGENT, "hub": line.url}))
-    return Alliance(folder, sites, database=database, hub_settings=HUB)
+    return Alliance(folder, sites, database=database, hub_settings=hub)
 
 
 def _bring_up(alliance: Alliance, clocks: dict[str, FalseClock], doors: tuple[Proxy, ...]) -> list[str]:

@@ -57,9 +57,16 @@ class Away:
 
 
 def recover(bed: ChaosBed, load: Load, times: int) -> list[Recovery]:
-    """Crash each hub and each agent, start it at once, and see how long a job that comes then waits for its place."""
+    """Crash each hub and each agent, start it at once, and see how long a job that comes then waits for its place.
+
+    Before the first crash each site shows that it has room, so that nothing but the crash is timed.
+    """
     hubs: list[float] = []
     agents: list[float] = []
+    for site in _OWN:
+        _placed(
+            bed, load, site, f"before-{site}", time.monotonic()
+        )  # what the storm left of the clusters has room again
     for number in range(times):
         hub = bed.victims["hub" if number % 2 == 0 else "hub2"]
         hubs.append(_placed_after(bed, load, hub, "jerusalem" if number % 4 < 2 else "baku", f"hub-{number}"))
@@ -72,15 +79,21 @@ def recover(bed: ChaosBed, load: Load, times: int) -> list[Recovery]:
 
 
 def _placed_after(bed: ChaosBed, load: Load, victim: Victim, site: str, tag: str) -> float:
-    user, project, model = _OWN[site]
-    plan = Plan(tag=f"after-{tag}", user=user, project=project, gpus=f"{model}:1", seconds=0.1)
     begun = time.monotonic()
     victim.kill_again()
+    took = _placed(bed, load, site, f"after-{tag}", begun)
+    bed.history.note("recovered", who=victim.name, seconds=round(took, 2))
+    return took
+
+
+def _placed(bed: ChaosBed, load: Load, site: str, tag: str, begun: float) -> float:
+    """Submit a job that only this site can run, and see it through; return the seconds from `begun` until its place."""
+    user, project, model = _OWN[site]
+    plan = Plan(tag=tag, user=user, project=project, gpus=f"{model}:1", seconds=0.1)
     with bed.client(user) as client:
         job = load.submit(client, plan)
         _until(lambda: client.get(job).state not in _NOT_PLACED)
         took = time.monotonic() - begun
-        bed.history.note("recovered", who=victim.name, seconds=round(took, 2))
         client.wait([job], timeout_s=_PATIENCE_S)
     return took
 

@@ -27,7 +27,7 @@ from chaos_storm import nemeses
 from chaos.checker import AtHub, Sources, Verdict, check
 from chaos.history import History
 from chaos.nemeses import Storm
-from chaos.sources import at_hub, booked, markers, slurm_runs
+from chaos.sources import at_hub, booked, markers, slurm_runs, stories
 from foedus.cli.trial.processes import foedus
 from foedus.core.jobs.state import ENDED
 
@@ -105,14 +105,18 @@ def in_time(jobs: Iterator[Plan], minutes: float) -> Iterator[Plan]:
 
 def settled(bed: ChaosBed) -> list[AtHub]:
     """Wait until all jobs have ended and are booked; what is not by then is for the checker to tell."""
+    ask = {"url": bed.door.url, "askers": 4}
+    found = {job.job: job for job in at_hub(bed.alliance, "office", **ask)}
     deadline = time.monotonic() + PATIENCE_S
-    while True:
-        found = at_hub(bed.alliance, "office", url=bed.door.url, askers=4)
-        open_jobs = [job for job in found if job.state not in ENDED or any(unbooked(one) for one in job.attempts)]
-        if not open_jobs or time.monotonic() > deadline:
-            return found
-        tell(f"{bed.history.seconds:6.0f} s: {len(open_jobs)} jobs are not over or not booked yet")
+    while (left := [job.job for job in found.values() if is_open(job)]) and time.monotonic() < deadline:
+        tell(f"{bed.history.seconds:6.0f} s: {len(left)} jobs are not over or not booked yet")
         time.sleep(2)
+        found |= {job.job: job for job in stories(bed.alliance, "office", left, **ask)}
+    return list(found.values())
+
+
+def is_open(job: AtHub) -> bool:
+    return job.state not in ENDED or any(unbooked(one) for one in job.attempts)
 
 
 def unbooked(told) -> bool:
@@ -122,7 +126,16 @@ def unbooked(told) -> bool:
 def judge(bed: ChaosBed, load: Load, hub: list[AtHub], folder: Path) -> Verdict:
     runs = [run for name in PARTNER for run in slurm_runs(bed.slurm, name, bed.work(name))]
     entries = booked(bed.alliance, "office", folder / "ledger.jsonl")
-    return check(Sources(accepted=load.accepted, hub=hub, markers=markers(bed.began), runs=runs, booked=entries))
+    return check(
+        Sources(
+            accepted=load.accepted,
+            hub=hub,
+            markers=markers(bed.began),
+            runs=runs,
+            booked=entries,
+            readings=bed.auditor.readings,
+        )
+    )
 
 
 def verified(bed: ChaosBed, ledger: Path) -> str:

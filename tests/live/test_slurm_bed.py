@@ -10,8 +10,11 @@ import psutil
 import pytest
 import slurm_bed as module
 import slurm_bed_config as config
+from chaos_operator import Operator
 from slurm_bed import BedError, SlurmBed, check_machine
-from slurm_bed_daemons import BIRTHMARK
+from slurm_bed_daemons import BIRTHMARK, wait_until
+
+from chaos.history import History
 
 
 def by_hand(action, folder):
@@ -52,6 +55,19 @@ def test_a_bed_by_hand_comes_up_is_shared_and_leaves_nothing():
     with pytest.raises(KeyError):
         pwd.getpwnam(alice)
     assert not [process for process in psutil.process_iter(["username"]) if process.info["username"] == alice]
+
+
+def test_an_operator_puts_back_the_nodes_that_slurm_has_drained(slurm_bed, tmp_path):
+    history = History(tmp_path / "history.jsonl")
+    drain = ("scontrol", "update", "nodename=j1,j3", "state=drain", "reason=Duplicate jobid")
+    with Operator(slurm_bed, history):
+        slurm_bed.run("jerusalem", *drain)
+        wait_until("both are put back", lambda: history.counts["resumed"] == 2)
+    wait_until("both work", lambda: all(slurm_bed.usable("jerusalem", node) for node in ("j1", "j3")))
+    assert [(event["who"], event["why"]) for event in history.events("resumed")] == [
+        ("j1 of jerusalem", "Duplicate jobid"),
+        ("j3 of jerusalem", "Duplicate jobid"),
+    ]
 
 
 def test_a_machine_without_slurm_is_told_what_to_install(monkeypatch):
