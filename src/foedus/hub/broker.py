@@ -16,6 +16,7 @@ from foedus.hub.metrics import BROKER_FAILURES, BROKER_PASS, LAST_PASS, LEADER, 
 from foedus.hub.waker import Waker
 from foedus.hub.wiring import Hub
 from foedus.store.cleanup import forget
+from foedus.store.dialects.base import LEASE_SECONDS
 
 _LOG = structlog.get_logger("foedus.broker")
 _SWEEP_EVERY_S = 5.0
@@ -47,7 +48,7 @@ class Broker:
                 if not more:
                     # However often it is rung for: half of the time at most, so that others get at the database.
                     await asyncio.sleep(min(self._seconds() - began, self._hub.settings.pass_s))
-                    await self._waker.wait(event, self._hub.settings.pass_s)
+                    await self._waker.wait(event, min(self._hub.settings.pass_s, LEASE_SECONDS / 2))
 
     def one_pass(self) -> bool:
         """Make one pass; true if it placed as much as it looked at, so that another should follow at once."""

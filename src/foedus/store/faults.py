@@ -9,8 +9,14 @@ from sqlalchemy.engine import ExceptionContext
 
 from foedus.core.base.errors import BadInput, Broken, Busy, Conflict, Fault, FoedusError, Unreachable
 
-_LOST_RACES: Final = frozenset({"40001", "40P01", "55P03"})
-"""Serialisation failure, deadlock, lock not available: PostgreSQL has undone the transaction."""
+_LOST: Final = "another transaction won"
+_UNDONE: Final = {
+    "40001": _LOST,
+    "40P01": _LOST,
+    "55P03": _LOST,
+    "25P03": "this process stood still in the middle of a transaction",
+}
+"""Serialisation failure, deadlock, lock not available, idle in a transaction: PostgreSQL has undone it."""
 _UNIQUE: Final = "23505"
 _FOREIGN: Final = "23503"
 _NO_TEXT: Final = frozenset({"22021", "22P05"})
@@ -44,8 +50,8 @@ def ours(error: BaseException) -> FoedusError | None:
 
 def _from_postgres(error: psycopg.Error) -> FoedusError:
     state = error.sqlstate
-    if state in _LOST_RACES:
-        return Busy(f"another transaction won ({error.diag.message_primary}); nothing happened")
+    if state in _UNDONE:
+        return Busy(f"{_UNDONE[state]} ({error.diag.message_primary}); nothing happened")
     if state == _UNIQUE:
         return Conflict(f"this exists already ({error.diag.constraint_name})")
     if state == _FOREIGN:

@@ -4,6 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -16,7 +17,7 @@ from foedus.core.base.ids import ProjectId, UserId
 from foedus.store.bell import EVERYTHING
 from foedus.store.unit import SqlStore
 from foedus.wire.alliance import ProjectRole
-from waiting import PATIENCE_S
+from waiting import PATIENCE_S, wait_for
 
 Open = Callable[[str], SqlStore]
 
@@ -107,6 +108,33 @@ def test_a_lost_connection_is_a_lost_lead(postgres_url: str, opened: Open):
     assert [second.hold(), first.hold(), first.hold()] == [True, False, False]
     second.release()
     first.release()
+
+
+def test_a_leader_that_is_not_heard_of_any_more_loses_the_lead_to_who_asks(postgres_url: str, opened: Open):
+    frozen, other = opened(postgres_url).leader(), opened(postgres_url).leader()
+    assert [frozen.hold(), other.hold()] == [True, False]
+
+    wait_for(other.hold, "the lead passes on although the connection that had it was never closed")
+
+    assert [frozen.hold(), frozen.hold(), other.hold()] == [False, False, True]
+    other.release()
+    frozen.release()
+
+
+def test_a_transaction_that_stands_still_is_undone_and_holds_up_nobody(postgres_url: str, opened: Open):
+    frozen, other = opened(postgres_url), opened(postgres_url)
+
+    def stand_still() -> None:
+        with frozen.begin() as tx:
+            tx.people.add(replace(user(), name="Written by the frozen one"))
+            with other.begin() as theirs:
+                theirs.people.add(user())  # waits for whoever has written it
+            tx.people.all()
+
+    with pytest.raises(Busy, match="stood still"):
+        stand_still()
+    with frozen.read() as tx:
+        assert tx.people.all() == [user()]
 
 
 def test_one_leads_on_a_file(file_url: str, opened: Open, tmp_path: Path):

@@ -15,6 +15,8 @@ Insert: TypeAlias = PostgresInsert | SqliteInsert
 
 WAIT_SECONDS: Final = 30
 """Longest wait for a connection or for the right to write, before the caller is told to try again."""
+LEASE_SECONDS: Final = 5
+"""A leader that has not confirmed its lead for so long may have lost it to another process."""
 
 
 class Leader(Protocol):

@@ -9,13 +9,13 @@ from typing import Final, cast
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, func, select, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from foedus.core.base.errors import Broken
 from foedus.core.base.instant import Instant
 from foedus.store.bell import Bell
-from foedus.store.dialects.base import WAIT_SECONDS, Insert, Leader
+from foedus.store.dialects.base import LEASE_SECONDS, WAIT_SECONDS, Insert, Leader
 from foedus.store.dialects.postgres_bell import CHANNEL, PostgresBell
 from foedus.store.faults import translate_errors
 from foedus.store.tables import job_numbers
@@ -36,6 +36,11 @@ _ALIVE: Final = {
     "application_name": "foedus",
 }
 """So that a silent network is noticed within seconds."""
+_STANDSTILL: Final = "SET idle_in_transaction_session_timeout = '10s'"
+"""A process that stands still in the middle of a transaction, or whose machine is gone, has it undone by the server:
+what it had locked is free again."""
+_LEASE: Final = "SELECT set_config(name, %s, false) FROM pg_settings WHERE name = 'idle_session_timeout'"
+"""The server ends a session from which it hears nothing for so long, and its locks with it (since PostgreSQL 14)."""
 
 
 class PostgresDatabase:
@@ -51,6 +56,7 @@ class PostgresDatabase:
             connect_args=dict(_ALIVE),
             isolation_level="READ COMMITTED",
         )
+        event.listen(engine, "connect", _bound)
         translate_errors(engine)
         self._writes = engine
         self._reads = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -143,6 +149,13 @@ class PostgresDatabase:
         self._writes.dispose()
 
 
+def _bound(connection: psycopg.Connection, record: object) -> None:
+    """Bound how long a new connection may stand still in a transaction."""
+    del record
+    connection.execute(_STANDSTILL)
+    connection.commit()
+
+
 def _notices(name: str, topics: Sequence[str]) -> Iterator[str]:
     """Pack topics into as few notices as fit: the sender's name, then a topic a line."""
     notice = name
@@ -156,7 +169,11 @@ def _notices(name: str, topics: Sequence[str]) -> Iterator[str]:
 
 
 class PostgresLeader:
-    """Leads while its own connection, which holds the lock, lives."""
+    """Leads while its own connection, which holds the lock, lives.
+
+    The server ends that connection when nothing comes over it for `LEASE_SECONDS`: a process that is frozen, or whose
+    machine is gone without a word, does not keep the lead from the others.
+    """
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -168,6 +185,7 @@ class PostgresLeader:
         try:
             if self._connection is None:
                 self._connection = psycopg.connect(self._dsn, autocommit=True)
+                self._connection.execute(_LEASE, [f"{LEASE_SECONDS}s"])
             if self._leads:
                 self._connection.execute("SELECT 1")
             else:
