@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import httpx2
 import pytest
 from served import API, CLOCK, SCRIPT, Agent, Served, free
 
@@ -18,7 +19,7 @@ from foedus.core.ledger.verify import verify
 from foedus.keys import ed25519
 from foedus.keys.http import EPOCH, SEQUENCE, sign_request
 from foedus.wire.agents import RevocationReply
-from waiting import PATIENCE_S
+from waiting import PATIENCE_S, wait_for
 
 SECOND_VERIFIER = Path(__file__).parents[1] / "ledger" / "second_verifier.py"
 
@@ -155,6 +156,20 @@ def test_orders_arrive_before_anybody_looks_again(served: Served, agent: Agent):
         assert [order["job"] for order in reply["starts"]] == [job]
         assert client.get(job).state == "bound"
     assert at - before < 3  # without being woken the hub looks 5 s after it was asked
+
+
+def test_an_agent_that_has_hung_up_is_given_nothing(served: Served, agent: Agent):
+    agent.report(capacity=free())
+    with pytest.raises(httpx2.ReadTimeout):
+        agent.post("/orders", {"wait_s": 60}, timeout=1)
+
+    with served.client("lead") as client:
+        job = client.submit(SCRIPT).id
+        wait_for(lambda: client.get(job).state == "bound")
+    time.sleep(1)  # whoever waits has looked by now
+
+    assert agent.hello()["board"] == []  # what was given to the agent before would have to be looked for
+    assert [order["job"] for order in agent.orders()["starts"]] == [job]
 
 
 def run(served: Served, agent: Agent) -> str:

@@ -208,8 +208,13 @@ def hello_now(hub: Hub, agent: Signed, request: HelloRequest) -> HelloReply:
 
 
 @router.post("/agents/{site}/orders")
-async def agent_orders(hub: ThisHub, waker: ThisWaker, agent: Agent, request: OrdersRequest) -> OrdersReply:
-    """Return orders, at once if there are any, else when there are, or when `wait_s` is over."""
+async def agent_orders(
+    hub: ThisHub, waker: ThisWaker, agent: Agent, request: OrdersRequest, line: Request
+) -> OrdersReply:
+    """Return orders, at once if there are any, else when there are, or when `wait_s` is over.
+
+    An agent that has hung up meanwhile is given none: it would have to be asked what became of them.
+    """
     deadline = time.monotonic() + request.wait_s
     with waker.listen(orders_topic(agent.site)) as event:
         while True:
@@ -219,6 +224,8 @@ async def agent_orders(hub: ThisHub, waker: ThisWaker, agent: Agent, request: Or
             if reply.starts or reply.stops or reply.recovering or left <= 0 or waker.closing:
                 return reply
             await waker.wait(event, min(left, _LOOK_AGAIN_S))
+            if await line.is_disconnected():
+                return reply
 
 
 def _fence(tx: Transaction, agent: Signed) -> SiteRecord:
