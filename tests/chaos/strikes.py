@@ -1,5 +1,7 @@
 """Nemeses that strike what is under a supervisor: kill, stop, turn its clock, fill its disk, double it, age it."""
 
+import errno
+import os
 import random
 import shutil
 import signal
@@ -151,8 +153,10 @@ class Twin:
         copy = self.state.with_name("twin")
         try:
             with self.victim.down():
-                shutil.copytree(self.state, copy, ignore=shutil.ignore_patterns("lock"))
-            self._run(copy, self.down.draw(chance), wait)
+                copied = _copied(self.state, copy)
+            if copied:
+                (copy / "lock").unlink(missing_ok=True)
+                self._run(copy, self.down.draw(chance), wait)
         finally:
             shutil.rmtree(copy, ignore_errors=True)
 
@@ -183,9 +187,21 @@ class Age:
     def strike(self, chance: random.Random, wait: Wait) -> None:
         old, now = self.state.with_name(_COPY), self.state.with_name("today")
         with self.victim.down():
-            shutil.copytree(self.state, now)
-            if old.exists():
-                shutil.rmtree(self.state)
-                old.rename(self.state)
-            now.rename(old)
+            if _copied(self.state, now):
+                if old.exists():
+                    shutil.rmtree(self.state)
+                    old.rename(self.state)
+                now.rename(old)
             wait(self.down.draw(chance))
+
+
+def _copied(folder: Path, copy: Path) -> bool:
+    """Copy a folder; no, and no trace of a copy, if the disk is full in this very moment."""
+    try:
+        shutil.copytree(folder, copy)
+    except OSError as error:
+        shutil.rmtree(copy, ignore_errors=True)
+        if os.strerror(errno.ENOSPC) in str(error):
+            return False
+        raise
+    return True
