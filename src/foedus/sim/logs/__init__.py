@@ -1,0 +1,1 @@
+"""Job logs: one module for each format."""
