@@ -1,14 +1,14 @@
 # Each target brings what it needs: uv and a virtual environment of its own; `test`, `live` and `chaos` also the
 # system packages (real Slurm, MariaDB for its accounting, PostgreSQL), with apt where they may.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check live chaos vopr fuzz bench docs format clean
+.PHONY: help demo test check live chaos vopr fuzz bench bench-placement docs format clean
 
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 PYTEST := $(RUN) pytest
 
 help:  ## Show the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
 
 demo: .venv/ready  ## Run the main job: two sites, real AI jobs, the verified books (KEEP=1 leaves it running)
 	$(RUN) foedus demo $(if $(KEEP),--keep)
@@ -42,7 +42,10 @@ check: .venv/ready  ## Format, lint, types, layers
 	$(RUN) lint-imports --no-cache
 
 bench: .venv/ready system  ## Print the measured figures, each beside its goal (SIZE=0.01 is a quick look)
-	for program in bench/*.py; do FOEDUS_BENCH_SIZE=$(or $(SIZE),1) $(RUN) python $$program || exit 1; done
+	for program in $(filter-out bench/placement.py,$(wildcard bench/*.py)); do FOEDUS_BENCH_SIZE=$(or $(SIZE),1) $(RUN) python $$program || exit 1; done
+
+bench-placement: .venv/ready  ## Placement on eight alliances of real logs, and each of them shaken (SIZE=0.1: once; FOEDUS_TRACES names the logs)
+	FOEDUS_BENCH_SIZE=$(or $(SIZE),1) $(RUN) python bench/placement.py
 
 docs: .venv/ready  ## Write the generated pages of docs/reference anew
 	$(RUN) python docs/generate.py

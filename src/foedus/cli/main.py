@@ -37,6 +37,7 @@ COMMANDS: dict[str, Entry] = {
     "token": _entry(ALLIANCE, "people:token", "Tokens."),
     "partner": _entry(ALLIANCE, "partner:app", "Revoke a partner's key."),
     "agreement": _entry(ALLIANCE, "agreement:app", "The agreement: check, sign, compare, put in force."),
+    "simulate": _entry(ALLIANCE, "simulate:simulate", "Show what an agreement would give each partner, from job logs."),
     "keys": _entry(ALLIANCE, "keys:app", "Keys that sign."),
     "sites": _entry(SITES, "sites:sites", "Show the sites and what can start there now."),
     "site": _entry(SITES, "sites:app", "Enrolment codes and revocation for a site's agent."),
