@@ -1,6 +1,7 @@
 """The local driver with real processes: how jobs run, and how each way of ending is told."""
 
 import os
+import pwd
 import signal
 import time
 from dataclasses import replace
@@ -211,6 +212,28 @@ def test_the_configured_path_comes_first(tmp_path):
     launch = site.run("1", 'echo "$PATH|$SLURM_CLUSTER_NAME|${SECRET-unset}"')
     site.finished(launch)
     assert site.output(launch) == "/opt/one:/opt/two:/usr/local/bin:/usr/bin:/bin|baku|unset\n"
+    site.driver.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start jobs as another account")
+def test_nothing_of_root_is_left_to_a_job_of_another_account(open_folder):
+    site = Site(open_folder)
+    wanted = "^(Uid|Gid|CapPrm|CapEff|CapInh|CapAmb|SigBlk|SigIgn):"
+    launch = site.launch("1", f"grep -E '{wanted}' /proc/self/status", account="nobody")
+    for folder in (launch.folder, launch.work):
+        os.chown(folder, 65534, 65534)
+    site.driver.start(launch)
+    assert site.finished(launch).outcome is Outcome.COMPLETED
+    nobody, nothing = pwd.getpwnam("nobody"), ["0" * 16]
+    lines = [line.partition(":") for line in site.output(launch).splitlines()]
+    found = {name: values.split() for name, _, values in lines}
+    ignored = int(found.pop("SigIgn")[0], 16)
+    assert ignored & (1 << 31) - 1 == 0  # the C library ignores two of its own beyond these
+    assert found == {
+        "Uid": [str(nobody.pw_uid)] * 4,
+        "Gid": [str(nobody.pw_gid)] * 4,
+        **dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapAmb", "SigBlk"), nothing),
+    }
     site.driver.close()
 
 

@@ -18,6 +18,7 @@ from foedus.core.jobs.state import Outcome
 from foedus.drivers.base import Phase, Sighting
 from foedus.drivers.local import processes
 from foedus.drivers.local.driver import build
+from foedus.drivers.local.supervisor import ORDERED_END
 from waiting import PATIENCE_S
 
 
@@ -93,8 +94,7 @@ def test_an_agent_killed_at_any_point_leaves_jobs_that_run_once(site):
 def test_a_spawner_that_is_killed_is_replaced(site):
     first = site.run("1", "while [ ! -e go ]; do sleep 0.05; done")
     site.until(first, Phase.RUNNING)
-    site.driver._board._foreman._spawner.kill()
-    site.driver._board._foreman._spawner.wait()
+    os.kill(site.driver._board._foreman._spawner, signal.SIGKILL)
     second = site.run("2", "exit 0")
     assert site.finished(second).outcome is Outcome.COMPLETED
     (first.work / "go").touch()
@@ -110,6 +110,43 @@ def test_a_job_whose_supervisor_is_killed_ends_and_is_told_as_a_failed_node(site
     assert (record.outcome, record.exit_code) == (Outcome.NODE_FAIL, 0)
     assert site.look(launch).reason == "the process that watched it was killed"
     _until(lambda: processes.ticks(int((launch.work / "child").read_text())) is None)
+
+
+def test_what_a_killed_supervisor_leaves_ends_even_without_a_driver_and_a_name(site):
+    body = "setsid env -i sleep 300 & echo $! > child; echo $$ > script; exec env -i sleep 300"
+    launch = site.run("1", body)
+    written = (launch.work / "child", launch.work / "script")
+    _until(lambda: all(path.exists() and path.read_text() for path in written))
+    pid = _begun(site, launch)["pid"]
+    site.driver.close()
+    os.kill(pid, signal.SIGKILL)
+    _until(lambda: all(processes.ticks(int(path.read_text())) is None for path in written))
+    site.driver = build(site.settings)
+    assert site.finished(launch).outcome is Outcome.NODE_FAIL
+
+
+def test_a_supervisor_has_one_run_after_another(site):
+    launches = [site.run(str(number), "echo $PPID") for number in range(1, 6)]
+    while len({site.output(launch) for launch in launches if site.finished(launch)}) == len(launches):
+        assert len(launches) < 100
+        launches.append(site.run(str(len(launches) + 1), "echo $PPID"))
+    assert {site.finished(launch).outcome for launch in launches} == {Outcome.COMPLETED}
+
+
+def test_a_stop_that_was_meant_for_an_earlier_run_ends_no_later_one(site):
+    launch = site.run("1", "while [ ! -e go ]; do sleep 0.05; done")
+    site.until(launch, Phase.RUNNING)
+    assert processes.tell(_begun(site, launch)["pid"], _begun(site, launch)["ticks"], ORDERED_END)
+    (launch.work / "go").touch()
+    assert site.finished(launch).outcome is Outcome.COMPLETED
+
+
+def test_the_machines_own_end_ends_a_run_as_a_failed_node(site):
+    launch = site.run("1", "sleep 300")
+    site.until(launch, Phase.RUNNING)
+    os.kill(_begun(site, launch)["pid"], signal.SIGTERM)
+    assert site.finished(launch).outcome is Outcome.NODE_FAIL
+    assert site.look(launch).reason == "the supervisor was told to end by the machine"
 
 
 def test_a_lost_run_takes_no_other_sites_processes_with_it(site, tmp_path):

@@ -6,7 +6,6 @@ nobody starts a run that was ever claimed, so that none runs twice.
 """
 
 import os
-import signal
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
@@ -22,7 +21,7 @@ from foedus.drivers.local.queue import Holding, Wait, Waiting, decide
 from foedus.drivers.local.records import Begun, Done, Orders, path_of, put, read, write
 from foedus.drivers.local.settings import LocalSettings
 from foedus.drivers.local.shelf import Shelf, ticket_of
-from foedus.drivers.local.supervisor import MARK, STOP
+from foedus.drivers.local.supervisor import MARK, ORDERED_END, STOP
 from foedus.drivers.local.ticket import Ticket
 
 _MEBIBYTE = 1024 * 1024
@@ -304,7 +303,7 @@ def _stop_file(attempt: Attempt) -> Path:
 
 
 def _terminate(begun: Begun) -> None:
-    processes.tell(begun.pid, begun.ticks, signal.SIGTERM)
+    processes.tell(begun.pid, begun.ticks, ORDERED_END)
 
 
 def _unstarted(outcome: Outcome, now: int, reason: str) -> Done:

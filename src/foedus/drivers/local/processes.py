@@ -39,14 +39,23 @@ def tell(pid: int, born: int, number: signal.Signals) -> bool:
     return True
 
 
+def children(pid: int) -> Iterator[int]:
+    """Return the processes that a process has to wait for."""
+    tasks = _PROC / str(pid) / "task"
+    with contextlib.suppress(OSError):
+        for task in tasks.iterdir():
+            with contextlib.suppress(OSError):
+                yield from (int(child) for child in (task / "children").read_bytes().split())
+
+
 def descendants(pid: int) -> list[int]:
     """Return the children of a process, their children, and so on."""
     found: list[int] = []
     ahead = [pid]
     while ahead:
-        children = list(_children(ahead.pop()))
-        found.extend(children)
-        ahead.extend(children)
+        next_ones = list(children(ahead.pop()))
+        found.extend(next_ones)
+        ahead.extend(next_ones)
     return found
 
 
@@ -82,14 +91,6 @@ def kill_marked(variable: str) -> int:
             if born is not None and wanted in (entry / "environ").read_bytes().split(b"\0"):
                 count += tell(pid, born, signal.SIGKILL)
     return count
-
-
-def _children(pid: int) -> Iterator[int]:
-    tasks = _PROC / str(pid) / "task"
-    with contextlib.suppress(OSError):
-        for task in tasks.iterdir():
-            with contextlib.suppress(OSError):
-                yield from (int(child) for child in (task / "children").read_bytes().split())
 
 
 def _stat(pid: int) -> list[bytes] | None:

@@ -1,21 +1,20 @@
 """One process for each running job: starts the script, holds it to its limits, writes down how it ended.
 
 It is the only process that can say so, and it outlives the agent. It adopts every descendant of the script (also those
-that leave its session), so nothing of a job is left when the job is over.
+that leave its session), so nothing of a job is left when the job is over. Only then may it be given another run.
 """
 
 import contextlib
 import ctypes
-import errno
 import math
 import os
 import signal
 import sys
 import time
 import traceback
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from foedus.drivers.local import processes
 from foedus.drivers.local.records import Begun, Done, Orders, path_of, read, write
@@ -25,8 +24,13 @@ STOP = "stop"
 MARK = "FOEDUS_ATTEMPT"
 """Variable by which a job's processes are found when their supervisor was killed: the attempt's folder, which no other
 alliance or site on this machine has."""
-_SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
-_WATCHED = {signal.SIGCHLD, signal.SIGTERM}
+ORDERED_END = signal.SIGUSR1
+"""Has a supervisor read why its run is to end. It may come when that run is over: to the next one it means nothing."""
+_SET_CHILD_SUBREAPER = 36
+_ENDS = {signal.SIGTERM, ORDERED_END}
+_WATCHED = {signal.SIGCHLD, *_ENDS}
+_NOT_FOR_JOBS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM)
+"""What Python ignores or handles: a script begins with the defaults."""
 _BURIAL = 5.0
 """Seconds for killed processes to vanish; one that hangs in the kernel is left behind."""
 _CANNOT_START = 1
@@ -53,40 +57,43 @@ class _Run:
     processor_seconds: float = 0.0
 
 
-def supervise(folder: Path, restart: int) -> None:
-    """Run the job of one run, unless somebody has claimed that run already."""
-    _detach()
+def supervise(folder: Path, restart: int) -> bool:
+    """Run the job of one run, unless somebody has claimed that run already; say whether nothing of it is left."""
     orders = read(folder, restart, Orders)
     pid = os.getpid()
     born = processes.ticks(pid)
     if orders is None or born is None or orders.boot != processes.boot():
-        return
+        return True
     offset = time.clock_gettime(time.CLOCK_REALTIME) - _clock()
     started = int(offset + _clock())
     if not write(folder, restart, Begun(pid=pid, ticks=born, boot=orders.boot, started=started), claim=True):
-        return
+        return True
     run = _Run(folder=folder, restart=restart, orders=orders, started=started, clock_offset=offset)
     try:
-        _run(run)
+        buried = _run(run)
     except Exception:  # noqa: BLE001  whatever happens, the end is written down and nothing is left running
         run.outcome, run.reason = "node-fail", traceback.format_exc().strip().rpartition("\n")[2]
-        _bury(run)
+        buried = _bury(run)
     _write_end(run)
     tell_end(orders.wake, folder.name)
+    return buried
 
 
-def _detach() -> None:
+def detach() -> None:
+    """Leave the session of whoever forked this process, and adopt what its jobs leave behind."""
     os.setsid()
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):
         os.dup2(nothing, descriptor)
-    _prctl(_SET_CHILD_SUBREAPER, 1)
+    os.close(nothing)
+    adopt_orphans()
 
 
-def _prctl(option: int, value: int) -> None:
-    if _LIBC.prctl(option, value, 0, 0, 0) != 0:
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends."""
+    if _LIBC.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
@@ -95,17 +102,20 @@ def _clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _run(run: _Run) -> None:
-    complaints, complain = os.pipe()
-    supervisor = os.getpid()
-    run.script = os.fork()
-    if run.script == 0:
-        _become_script(run.orders, supervisor, complain)
-    os.close(complain)
-    _watch(run)
-    _bury(run)
-    run.reason = run.reason or os.read(complaints, 4096).decode(errors="replace")
-    os.close(complaints)
+class _NotExecuted(OSError):
+    """The script was about to be executed: the job ends with the number of the error, as in a shell."""
+
+
+def _run(run: _Run) -> bool:
+    try:
+        run.script = _start(run.orders)
+    except OSError as error:
+        code = error.errno if isinstance(error, _NotExecuted) else None
+        run.status = (code or _CANNOT_START) << 8
+        run.reason = f"cannot start the script: {error}"
+    else:
+        _watch(run)
+    return _bury(run)
 
 
 def _watch(run: _Run) -> None:
@@ -121,8 +131,8 @@ def _watch(run: _Run) -> None:
         if run.status is not None:
             return
         now = _clock()
-        if caught is not None and caught.si_signo == signal.SIGTERM:
-            _end(run, *_ordered_end(run))
+        if caught is not None and caught.si_signo in _ENDS:
+            _end_as_ordered(run, by_machine=caught.si_signo == signal.SIGTERM)
         if now >= warn_at and not run.warned:
             run.warned = True
             os.kill(run.script, orders.warning)
@@ -136,13 +146,15 @@ def _watch(run: _Run) -> None:
             run.kill_at = now + orders.poll
 
 
-def _ordered_end(run: _Run) -> tuple[str, str]:
-    """Read why this run is to end; a SIGTERM that nobody ordered comes from a machine that shuts down."""
+def _end_as_ordered(run: _Run, *, by_machine: bool) -> None:
+    """End this run as the driver wants; a SIGTERM that nobody ordered comes from a machine that shuts down."""
     try:
         outcome = path_of(run.folder, run.restart, Orders).with_suffix(f".{STOP}").read_text(encoding="ascii")
     except FileNotFoundError:
-        return "node-fail", "the supervisor was told to end by the machine"
-    return outcome, ""
+        if by_machine:
+            _end(run, "node-fail", "the supervisor was told to end by the machine")
+    else:
+        _end(run, outcome, "")
 
 
 def _end(run: _Run, outcome: str, reason: str) -> None:
@@ -182,12 +194,15 @@ def _reap(run: _Run) -> bool:
             run.status = status
 
 
-def _bury(run: _Run) -> None:
-    """End what the script left behind."""
+def _bury(run: _Run) -> bool:
+    """End what the script left behind; say whether nothing is left."""
     give_up = _clock() + _BURIAL
-    while _reap(run) and _clock() < give_up:
+    while _reap(run):
+        if _clock() >= give_up:
+            return False
         processes.signal_all(processes.descendants(os.getpid()), signal.SIGKILL)
         signal.sigtimedwait({signal.SIGCHLD}, 0.05)
+    return True
 
 
 def _write_end(run: _Run) -> None:
@@ -227,48 +242,81 @@ def tell_end(pipe: str, name: str = "") -> None:
         os.close(descriptor)
 
 
-def _become_script(orders: Orders, supervisor: int, complain: int) -> NoReturn:
-    """Turn this forked process into the job; never returns."""
-    code = _CANNOT_START
+def _start(orders: Orders) -> int:
+    """Start the script with the account, the place and the output files of the job; return its process.
+
+    All this is set up here, where the script inherits it, and undone afterwards: a fork would copy this process.
+    """
+    with _affinity(orders), _account(orders), contextlib.ExitStack() as files:
+        Path(orders.work).mkdir(parents=True, exist_ok=True)
+        script = Path(orders.folder) / "slurm_script"
+        _store(script, orders.script.encode())
+        streams = _open_files(orders, files)
+        files.callback(os.chdir, "/")
+        _enter(orders, streams[2])
+        return _spawn(orders, str(script), streams)
+
+
+def _spawn(orders: Orders, script: str, streams: tuple[int, int, int]) -> int:
+    if orders.uid != os.getuid():
+        # root's rights are kept as the saved ones alone, and those end with the call that executes the script
+        os.setresgid(orders.gid, orders.gid, -1)
+        os.setresuid(orders.uid, orders.uid, -1)
     try:
-        script = _prepare(orders, supervisor)
-        code = errno.ENOEXEC
-        os.execve(script, [script, *orders.arguments], orders.environment)  # noqa: S606  the job is what this runs
+        return os.posix_spawn(
+            script,
+            [script, *orders.arguments],
+            orders.environment,
+            file_actions=[(os.POSIX_SPAWN_DUP2, stream, number) for number, stream in enumerate(streams)],
+            setsid=True,
+            setsigmask=(),
+            setsigdef=_NOT_FOR_JOBS,
+        )
     except OSError as error:
-        message = f"cannot start the script: {error}"
-        code = (error.errno or code) if code != _CANNOT_START else code
-        os.write(complain, message.encode()[:4096])
-        os.write(2, f"foedus: {message}\n".encode())
+        os.write(streams[2], f"foedus: cannot start the script: {error}\n".encode())
+        raise _NotExecuted(error.errno, error.strerror, script) from error
+
+
+@contextlib.contextmanager
+def _affinity(orders: Orders) -> Generator[None]:
+    """Hold this process to the CPUs of the job, for the script to inherit."""
+    if orders.affinity is None:
+        yield
+        return
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, orders.affinity)
+    try:
+        yield
     finally:
-        os._exit(code)
+        os.sched_setaffinity(0, own)
 
 
-def _prepare(orders: Orders, supervisor: int) -> str:
-    """Take on the account, the place and the output files of the job; returns the path of the stored script."""
-    os.setsid()
-    if orders.affinity is not None:
-        os.sched_setaffinity(0, orders.affinity)
-    if orders.uid != os.geteuid():
-        os.initgroups(orders.user, orders.gid)
-        os.setgid(orders.gid)
-        os.setuid(orders.uid)
-    _prctl(_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != supervisor:
-        raise OSError("the supervisor is gone")
-    os.umask(0o022)
-    Path(orders.work).mkdir(parents=True, exist_ok=True)
-    script = Path(orders.folder) / "slurm_script"
-    _store(script, orders.script.encode())
-    _open_files(orders)
+@contextlib.contextmanager
+def _account(orders: Orders) -> Generator[None]:
+    """Act with the rights of the job's account, and no others."""
+    umask, user, group, groups = os.umask(0o022), os.getresuid(), os.getresgid(), os.getgroups()
+    other = orders.uid != os.geteuid()
+    try:
+        if other:
+            os.initgroups(orders.user, orders.gid)
+            os.setegid(orders.gid)
+            os.seteuid(orders.uid)
+        yield
+    finally:
+        if other:
+            os.setresuid(*user)
+            os.setresgid(*group)
+            os.setgroups(groups)
+        os.umask(umask)
+
+
+def _enter(orders: Orders, complaints: int) -> None:
     try:
         os.chdir(orders.chdir)
     except OSError as error:
-        os.write(2, f"foedus: cannot enter {orders.chdir}: {error.strerror}: going to {orders.work}\n".encode())
+        words = f"foedus: cannot enter {orders.chdir}: {error.strerror}: going to {orders.work}\n"
+        os.write(complaints, words.encode())
         os.chdir(orders.work)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, set())
-    return str(script)
 
 
 def _store(script: Path, content: bytes) -> None:
@@ -278,14 +326,16 @@ def _store(script: Path, content: bytes) -> None:
         file.write(content)
 
 
-def _open_files(orders: Orders) -> None:
-    os.dup2(os.open(orders.stdin, os.O_RDONLY | os.O_CLOEXEC), 0)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_APPEND if orders.append else os.O_TRUNC)
-    descriptor = os.open(orders.stdout, flags, 0o644)
-    os.dup2(descriptor, 1)
-    if orders.stderr != orders.stdout:
-        descriptor = os.open(orders.stderr, flags, 0o644)
-    os.dup2(descriptor, 2)
+def _open_files(orders: Orders, files: contextlib.ExitStack) -> tuple[int, int, int]:
+    def opened(path: str, flags: int) -> int:
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
+        files.callback(os.close, descriptor)
+        return descriptor
+
+    stdin = opened(orders.stdin, os.O_RDONLY)
+    writing = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if orders.append else os.O_TRUNC)
+    stdout = opened(orders.stdout, writing)
+    return stdin, stdout, stdout if orders.stderr == orders.stdout else opened(orders.stderr, writing)
 
 
 if sys.platform != "linux":
