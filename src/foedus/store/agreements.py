@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from sqlalchemy import select
 
@@ -14,6 +14,8 @@ from foedus.store.agreement_tables import agreements
 from foedus.store.codec import json_text, object_from
 from foedus.store.session import AnyRow, Session
 
+_VERSION: Final = select(agreements.c.version).order_by(agreements.c.version.desc()).limit(1)
+
 
 @dataclass(frozen=True, slots=True)
 class SqlAgreements:
@@ -23,7 +25,7 @@ class SqlAgreements:
 
     def version(self) -> int | None:
         """Return the newest version's number."""
-        return self._session.scalar(select(agreements.c.version).order_by(agreements.c.version.desc()).limit(1))
+        return self._session.scalar(_VERSION)
 
     def current(self) -> AgreementRecord | None:
         """Load the newest version."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import case, delete, select, update
+from sqlalchemy import bindparam, case, delete, select, update
 
 from foedus.core.base.ids import Digest, SiteId
 from foedus.core.base.instant import Instant
@@ -12,6 +13,8 @@ from foedus.flow.ports import SiteRecord
 from foedus.store.codec import capacity_from, capacity_text
 from foedus.store.session import AnyRow, Session, Values
 from foedus.store.tables import codes, site_series, sites
+
+_GET: Final = select(sites).where(sites.c.site == bindparam("which"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class SqlSites:
 
     def get(self, site: SiteId) -> SiteRecord:
         """Load one; empty for a site that never spoke."""
-        row = self._session.first(select(sites).where(sites.c.site == site))
+        row = self._session.first(_GET, {"which": site})
         return SiteRecord(site=site, key=None) if row is None else _record(row)
 
     def all(self) -> Sequence[SiteRecord]:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from sqlalchemy import URL, Connection, Engine, FromClause, Table, create_engine, event, func, select
 from sqlalchemy.dialects.sqlite import insert
@@ -23,7 +23,8 @@ from foedus.store.tables import counters, metadata
 
 _WRITES: Final = "foedus_writes"
 """Execution option of the connections that may write."""
-
+_READERS: Final = 16
+"""Most that read at the same time. Each has a connection, with a cache and prepared statements, that is kept."""
 
 _EPOCH_DAY: Final = 2440587.5
 """1970-01-01 as a Julian day."""
@@ -36,8 +37,12 @@ class SqliteDatabase:
     def __init__(self, url: URL) -> None:
         self._path = None if url.database in {None, "", ":memory:"} else Path(str(url.database))
         self._lock = threading.Lock()
-        self._reads = _engine(url, in_memory=self._path is None)
-        self._writes = self._reads.execution_options(**{_WRITES: True})
+        if self._path is None:
+            self._reads = writes = _engine(url, poolclass=StaticPool)
+        else:
+            self._reads = _engine(url, **_pool(_READERS))
+            writes = _engine(url, **_pool(1))  # nobody else's changes ever make its cache stale
+        self._writes = writes.execution_options(**{_WRITES: True})
         self._bell = Bell()
         if self._path is None:
             with self._writes.begin() as connection:
@@ -125,15 +130,23 @@ class SqliteDatabase:
         """Close all connections."""
         self._bell.close()
         self._reads.dispose()
+        self._writes.dispose()
 
 
-def _engine(url: URL, *, in_memory: bool) -> Engine:
-    engine = create_engine(
-        url,
-        poolclass=StaticPool if in_memory else QueuePool,
-        connect_args={"check_same_thread": False, "timeout": WAIT_SECONDS, "cached_statements": 512},
-        **({} if in_memory else {"pool_timeout": WAIT_SECONDS, "max_overflow": 32}),
-    )
+def _pool(size: int) -> dict[str, Any]:
+    """Describe a pool that uses as few of its connections as will do."""
+    return {
+        "poolclass": QueuePool,
+        "pool_size": size,
+        "max_overflow": 0,
+        "pool_timeout": WAIT_SECONDS,
+        "pool_use_lifo": True,
+    }
+
+
+def _engine(url: URL, **pool: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's own
+    connecting = {"check_same_thread": False, "timeout": WAIT_SECONDS, "cached_statements": 512}
+    engine = create_engine(url, connect_args=connecting, **pool)
     engine.dialect.statement_compiler = _Compiler
     translate_errors(engine)
     event.listen(engine, "connect", _prepare)
@@ -156,18 +169,16 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         "synchronous = FULL",
         "foreign_keys = ON",
         "temp_store = MEMORY",
-        "cache_size = -8192",  # KiB of each connection, of which there are many: the system caches the file as well
+        "cache_size = -8192",  # KiB of each connection: the system caches the file as well
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get(_WRITES, False):
-        connection.exec_driver_sql("PRAGMA query_only = OFF")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        connection.exec_driver_sql("PRAGMA query_only = ON")
-        connection.exec_driver_sql("BEGIN")
+    writes = connection.get_execution_options().get(_WRITES, False)
+    native = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+    native.execute(f"PRAGMA query_only = {'OFF' if writes else 'ON'}").close()
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 class AlwaysLeader:
