@@ -30,6 +30,11 @@ class Decision:
     verdict: Admitted | Refused
     verdicts: Sequence[Verdict]
 
+    @property
+    def cost(self) -> GpuSeconds:
+        """What the job may use at most; nothing if it may not run."""
+        return self.verdict.cost if isinstance(self.verdict, Admitted) else GpuSeconds(0)
+
 
 class Admission:
     """Decides on the jobs of one transaction, one after the other, each on what the ones before have left.
@@ -45,17 +50,26 @@ class Admission:
         self._budgets: dict[ProjectId, Budget] = {}
         self._taken: Counter[ProjectId] = Counter()
         self._verdicts: dict[tuple[RunRequest, ...], Sequence[Verdict]] = {}
+        self._admitted: dict[tuple[JobSpec, Applicant], Decision] = {}
 
     def decide(self, spec: JobSpec, applicant: Applicant) -> Decision:
-        """Decide on one job."""
-        agreement, project = self._rules.agreement, applicant.project
+        """Decide on one job; what was admitted once is admitted again while the allocation covers it."""
+        project = applicant.project
+        budget = self._budget(project)
+        decision = self._admitted.get((spec, applicant))
+        if decision is None or not budget.covers(decision.cost):
+            decision = self._look(spec, applicant, budget)
+        if isinstance(decision.verdict, Admitted):
+            self._admitted[spec, applicant] = decision
+            self._taken[project] += decision.cost
+            self._budgets[project] = replace(budget, reserved=GpuSeconds(budget.reserved + decision.cost))
+        return decision
+
+    def _look(self, spec: JobSpec, applicant: Applicant, budget: Budget) -> Decision:
+        agreement = self._rules.agreement
         verdicts = self._judge(tuple(run_request(applicant, spec, site) for site in agreement.sites))
         by_site = {verdict.site: verdict for verdict in verdicts}
-        budget = self._budget(project)
         verdict = admit(spec, agreement, applicant, budget=budget, verdicts=by_site, limits=self._limits, now=self._now)
-        if isinstance(verdict, Admitted):
-            self._taken[project] += verdict.cost
-            self._budgets[project] = replace(budget, reserved=GpuSeconds(budget.reserved + verdict.cost))
         return Decision(verdict=verdict, verdicts=verdicts)
 
     def settle(self) -> None:

@@ -70,6 +70,10 @@ class Budget:
         """What a new job may use at most; negative if corrections overdrew it."""
         return GpuSeconds(self.granted - self.used - self.reserved)
 
+    def covers(self, cost: GpuSeconds) -> bool:
+        """Whether a new job may use that much; one that uses no GPU needs nothing of it."""
+        return cost == 0 or cost <= self.left
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -157,7 +161,7 @@ def _standing(agreement: Agreement, applicant: Applicant, now: Instant) -> tuple
 
 
 def _budget_reasons(budget: Budget, cost: GpuSeconds, applicant: Applicant) -> tuple[Reason, ...]:
-    if cost == 0 or cost <= budget.left:
+    if budget.covers(cost):
         return ()
     text = (
         f"the job may use {hours(cost)} GPU-hours, and project {applicant.project} has {hours(budget.left)} left "
