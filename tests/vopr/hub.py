@@ -15,6 +15,7 @@ from foedus.core.base.instant import CLOCK_SLACK_S, Instant, after, seconds_betw
 from foedus.flow.orders import enrolled
 from foedus.flow.ports import BROKER, orders_topic
 from foedus.hub.api import agents as routes
+from foedus.hub.api.signed import Signed, accept
 from foedus.hub.broker import Broker
 from foedus.hub.errors import STATUS
 from foedus.hub.keys import HubKeys
@@ -79,7 +80,7 @@ class Store(SqlStore):
 class _Poll:
     """A long poll that the hub holds back."""
 
-    agent: routes.Signed
+    agent: Signed
     request: OrdersRequest
     until: float
     reply: Reply
@@ -161,7 +162,7 @@ class HubProcess:
 
     def deliver(self, site: str, letter: Letter, signed: Instant, reply: Reply) -> None:
         """Take an agent's letter: first its epoch and number, then, a moment later, what it asks for."""
-        agent: list[routes.Signed] = []
+        agent: list[Signed] = []
         facts = {"epoch": letter.epoch, "number": letter.sequence}
 
         def check() -> None:
@@ -172,7 +173,7 @@ class HubProcess:
             lag = self.world.chance.choice((0.001, 0.01, 3.0) if self.plan.on else (0.001,))
             self.world.after(lag, lambda: self._act(life, agent[0], letter, reply))
 
-    def _act(self, life: int, agent: routes.Signed, letter: Letter, reply: Reply) -> None:
+    def _act(self, life: int, agent: Signed, letter: Letter, reply: Reply) -> None:
         if life == self._life and self.up:
             self._guarded(lambda: self._answer(agent, letter, reply), reply, letter, "")
         else:
@@ -209,15 +210,15 @@ class HubProcess:
         self.looked(what)
         return good
 
-    def _accept(self, site: str, letter: Letter, signed: Instant) -> routes.Signed:
+    def _accept(self, site: str, letter: Letter, signed: Instant) -> Signed:
         with self.hub.store.read() as tx:
             record = enrolled(tx, site)
         if abs(seconds_between(self.now(), signed)) > CLOCK_SLACK_S:
             raise NotAuthenticated("the clocks differ")
         record = self.bug.record(record, letter.epoch)
-        return routes.accept(self.hub, record, letter.series, epoch=letter.epoch, sequence=letter.sequence)
+        return accept(self.hub, record, letter.series, epoch=letter.epoch, sequence=letter.sequence)
 
-    def _answer(self, agent: routes.Signed, letter: Letter, reply: Reply) -> None:
+    def _answer(self, agent: Signed, letter: Letter, reply: Reply) -> None:
         hub = self.hub
         match letter.series:
             case "hello":
@@ -239,7 +240,7 @@ class HubProcess:
         self._done(agent, letter.series)
         reply(_good(found))
 
-    def _done(self, agent: routes.Signed, series: str) -> None:
+    def _done(self, agent: Signed, series: str) -> None:
         """Check the fence: what an older agent asks for is never done."""
         if series in {"reports", "orders", "logs"}:
             (epoch,) = self.database.execute("SELECT epoch FROM sites WHERE site = ?", (agent.site,)).fetchone()
@@ -248,7 +249,7 @@ class HubProcess:
 
     # -- the long poll
 
-    def _hold(self, agent: routes.Signed, request: OrdersRequest, reply: Reply) -> None:
+    def _hold(self, agent: Signed, request: OrdersRequest, reply: Reply) -> None:
         poll = _Poll(agent=agent, request=request, until=self.world.seconds + request.wait_s, reply=reply)
         if not self._look(poll):
             self._polls.append(poll)

@@ -54,6 +54,7 @@ def create_app(hub: Hub) -> FastAPI:
     app.add_middleware(LargestBody, limit=hub.settings.largest_body)
     app.add_middleware(Envelope)
     errors.install(app)
+    app.include_router(agents.exchange, prefix=PREFIX)  # first: most requests are looked for no further
     for noun in _NOUNS:
         app.include_router(noun.router, prefix=PREFIX)
     app.add_api_route("/healthz", health, methods=["GET"], tags=["health"], summary="Say whether the hub works")

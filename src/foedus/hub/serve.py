@@ -1,5 +1,6 @@
 """Runs a hub process until it is told to stop."""
 
+import gc
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -48,6 +49,7 @@ def serve(settings: HubSettings, ready: Callable[[str], None]) -> None:
     bound = config.bind_socket()
     address = f"{'https' if settings.tls_certificate else 'http'}://{settings.host}:{_port(bound)}"
     _LOG.info("serving", address=address)
+    gc.freeze()  # what is loaded by now stays to the end: no collection need ever look at it
     ready(address)
     _Server(config).run(sockets=[bound])
     _LOG.info("stopped")

@@ -1,19 +1,16 @@
 """Routes of agents: enrolment, and the signed exchange with each site."""
 
-import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from foedus.core.base.canon import LARGEST
-from foedus.core.base.errors import BadInput, Fault, Forgotten, NotAllowed, NotAuthenticated, NotFound, Stale
+from foedus.core.base.errors import Forgotten, NotAllowed, NotAuthenticated, NotFound
 from foedus.core.base.ids import ProjectId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.flow import enrol
@@ -22,15 +19,15 @@ from foedus.flow.book import book
 from foedus.flow.books import Countersigned, countersign, head, since
 from foedus.flow.files import put_piece
 from foedus.flow.logs import append_log
-from foedus.flow.orders import awaited, enrolled, hello, starts, stops
+from foedus.flow.orders import awaited, hello, starts, stops
 from foedus.flow.ports import BROKER, SiteRecord, Transaction, orders_topic
 from foedus.flow.recover import begin_recovery, has_told, is_behind, lost_reason, recover, recovering
 from foedus.flow.report import report
 from foedus.hub.api.asking import REFUSALS, Asking, Key, ThisBoards, ThisHub, ThisWaker, once
 from foedus.hub.api.files import BYTES, TAKES_BYTES, Piece
+from foedus.hub.api.signed import Agent, Signed, SignedRoute, of_this_epoch, take_number
 from foedus.hub.metrics import REFUSED_REPORTS
 from foedus.hub.wiring import Hub, Result
-from foedus.keys.http import EPOCH, SEQUENCE, verify_request
 from foedus.wire.agents import (
     CodeReply,
     CodeRequest,
@@ -57,28 +54,13 @@ from foedus.wire.files import MissingReply, MissingRequest
 from foedus.wire.message import Position
 
 router = APIRouter(tags=["agents"], responses=REFUSALS)
+exchange = APIRouter(tags=["agents"], responses=REFUSALS, route_class=SignedRoute)
+"""What agents say again and again."""
 _LOG = structlog.get_logger("foedus.agents")
 _LOOK_AGAIN_S = 5.0
-_COUNT = re.compile(r"[0-9]{1,16}")
 _MEBIBYTE = 1024 * 1024
 _WAIT = OrdersReply(starts=[], stops=[], head=None, recovering=True)
-_UNORDERED = frozenset({"pieces", "heads", "agreement"})
-"""Series whose requests may arrive in any order, and twice: they change nothing that a repeat would change again."""
-_NUMBERED_WITHIN = frozenset({"reports"})
-"""Series, the most frequent ones, whose numbers are noted in the very transaction that does what a message asks."""
-_BESIDE = frozenset({"hello", "key"})
-"""Series that belong to no epoch: the first begins one, and the other comes from a command beside the agent."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
-    """A request that a site's agent signed."""
-
-    site: SiteId
-    epoch: int
-    key: str
-    series: str
-    sequence: int
+_NOTHING = OrdersReply(starts=[], stops=[], head=None)
 
 
 @router.post("/agents/codes", status_code=201)
@@ -122,64 +104,7 @@ def revoke_agent(
     )
 
 
-async def _signed(hub: ThisHub, request: Request, site: SiteId) -> Signed:
-    body = await request.body()
-    return await run_in_threadpool(_check, hub, request, site, body)
-
-
-Agent = Annotated[Signed, Depends(_signed)]
-"""The site whose agent signed the request (RFC 9421)."""
-
-
-def _check(hub: Hub, request: Request, site: SiteId, body: bytes) -> Signed:
-    """Check signature, clock, epoch and sequence; only a request that passes all of them is looked at."""
-    headers = dict(request.headers)
-    with hub.store.read() as tx:
-        record = enrolled(tx, site)
-    verify_request(record.key or "", request.method, str(request.url), headers=headers, body=body, now=hub.clock.now())
-    series = request.url.path.split(f"/agents/{site}/", 1)[1].split("/")[0]
-    return accept(hub, record, series, epoch=_number(headers, EPOCH), sequence=_number(headers, SEQUENCE))
-
-
-def accept(hub: Hub, record: SiteRecord, series: str, *, epoch: int, sequence: int) -> Signed:
-    """Take a request whose signature is good, if its epoch is the site's present one and its number is new.
-
-    Raises `Stale` otherwise. The numbers of `_NUMBERED_WITHIN` are looked at later.
-    """
-    site = record.site
-    series = "pieces" if series == "projects" else series
-    if series not in _BESIDE:
-        _of_this_epoch(record, epoch)
-    signed = Signed(site=site, epoch=epoch, key=record.key or "", series=series, sequence=sequence)
-    if series not in _UNORDERED | _NUMBERED_WITHIN:
-        hub.write(lambda tx: _number_taken(tx, signed))
-    return signed
-
-
-def _number_taken(tx: Transaction, agent: Signed) -> None:
-    """Take note of a message's number; raises `Stale` unless it is new."""
-    if not tx.sites.accept(agent.site, agent.series, agent.sequence):
-        words = f"message {agent.sequence} of {agent.site} was seen before, or is older than one that was"
-        raise Stale(words, remedy="send a new one")
-
-
-def _of_this_epoch(record: SiteRecord, epoch: int) -> None:
-    """Raise `Stale` for an agent that another one has replaced, `Forgotten` for one that a restored hub has lost."""
-    if epoch > record.epoch:
-        raise Forgotten(f"this hub does not know epoch {epoch} of {record.site}'s agent", remedy="greet the hub again")
-    if epoch != record.epoch:
-        words = f"this is epoch {epoch} of {record.site}'s agent, and the hub has begun epoch {record.epoch}"
-        raise Stale(f"{words} with a newer one", remedy="run one agent for each site; this one stops")
-
-
-def _number(headers: Mapping[str, str], name: str) -> int:
-    value = headers.get(name, "")
-    if not _COUNT.fullmatch(value) or int(value) > LARGEST:
-        raise BadInput(Fault(path=name, fault=f"{value[:64]!r} is no number", remedy="send a whole number"))
-    return int(value)
-
-
-@router.post("/agents/{site}/key")
+@exchange.post("/agents/{site}/key")
 def agent_key(hub: ThisHub, agent: Agent, request: RotationRequest) -> RotationReply:
     """Take another key for the site: its partner vouches for it, and the present one signed this request."""
     now = hub.clock.now()
@@ -193,7 +118,7 @@ def agent_key(hub: ThisHub, agent: Agent, request: RotationRequest) -> RotationR
     return hub.write(rotate)
 
 
-@router.post("/agents/{site}/hello", response_model=HelloReply)
+@exchange.post("/agents/{site}/hello", response_model=HelloReply)
 async def agent_hello(hub: ThisHub, boards: ThisBoards, agent: Agent, request: HelloRequest) -> Response:
     """Start a new epoch and get the hub's board of the site."""
     async with boards:
@@ -207,7 +132,7 @@ def hello_now(hub: Hub, agent: Signed, request: HelloRequest) -> HelloReply:
     return hub.write(lambda tx: hello(tx, agent.site, now, known=request.epoch))
 
 
-@router.post("/agents/{site}/orders")
+@exchange.post("/agents/{site}/orders")
 async def agent_orders(
     hub: ThisHub, waker: ThisWaker, agent: Agent, request: OrdersRequest, line: Request
 ) -> OrdersReply:
@@ -219,19 +144,20 @@ async def agent_orders(
     with waker.listen(orders_topic(agent.site)) as event:
         while True:
             event.clear()
-            reply = await run_in_threadpool(orders_now, hub, agent, request)
             left = deadline - time.monotonic()
-            if reply.starts or reply.stops or reply.recovering or left <= 0 or waker.closing:
+            patient = left > 0 and not waker.closing
+            reply = await run_in_threadpool(orders_now, hub, agent, request, patient=patient)
+            if reply is not None:
                 return reply
             await waker.wait(event, min(left, _LOOK_AGAIN_S))
             if await line.is_disconnected():
-                return reply
+                return _NOTHING
 
 
 def _fence(tx: Transaction, agent: Signed) -> SiteRecord:
     """Look again, in the very transaction of what is to be done, that the site's agent and key are still the same."""
     record = tx.sites.get(agent.site)
-    _of_this_epoch(record, agent.epoch)
+    of_this_epoch(record, agent.epoch)
     if record.key != agent.key:
         raise NotAuthenticated("the site's key was changed while this was under way", remedy="sign it with the new key")
     return record
@@ -246,8 +172,8 @@ def _has_to_wait(tx: Transaction, site: SiteId) -> bool:
     return True
 
 
-def orders_now(hub: Hub, agent: Signed, request: OrdersRequest) -> OrdersReply:
-    """Return what there is for a site to do at this moment."""
+def orders_now(hub: Hub, agent: Signed, request: OrdersRequest, *, patient: bool = False) -> OrdersReply | None:
+    """Return what there is for a site to do at this moment; `None` for nothing, to one who is patient."""
     known = frozenset(request.known)
     now = hub.clock.now()
 
@@ -268,11 +194,12 @@ def orders_now(hub: Hub, agent: Signed, request: OrdersRequest) -> OrdersReply:
         if _has_to_wait(tx, agent.site):
             return _WAIT
         if not (request.sealed or awaited(tx, agent.site, known)):
-            return OrdersReply(starts=[], stops=[], head=head(tx, hub.signer(tx)))
-    return hub.write(load)
+            return None if patient else OrdersReply(starts=[], stops=[], head=head(tx, hub.signer(tx)))
+    found = hub.write(load)
+    return None if patient and not (found.starts or found.stops or found.recovering) else found
 
 
-@router.post("/agents/{site}/recovery")
+@exchange.post("/agents/{site}/recovery")
 def agent_recovery(hub: ThisHub, agent: Agent, request: RecoveryRequest) -> RecoveryReply:
     """Take what a site knows that this hub, which was restored, may have lost."""
     now = hub.clock.now()
@@ -284,14 +211,14 @@ def agent_recovery(hub: ThisHub, agent: Agent, request: RecoveryRequest) -> Reco
     return hub.write(take)
 
 
-@router.post("/agents/{site}/reports")
+@exchange.post("/agents/{site}/reports")
 def agent_report(hub: ThisHub, agent: Agent, request: ReportRequest) -> ReportReply:
     """Take what an agent says of its site and its attempts, all in one transaction."""
     now = hub.clock.now()
 
     def take(tx: Transaction) -> ReportReply:
         before = _fence(tx, agent)
-        _number_taken(tx, agent)
+        take_number(tx, agent)
         # this locks the site: its key then stays the same until everything is booked
         tx.sites.saw(agent.site, now, request.capacity, draining=request.draining)
         _fence(tx, agent)
@@ -315,7 +242,7 @@ def agent_report(hub: ThisHub, agent: Agent, request: ReportRequest) -> ReportRe
     return reply
 
 
-@router.post("/agents/{site}/logs")
+@exchange.post("/agents/{site}/logs")
 def agent_logs(hub: ThisHub, agent: Agent, request: LogsRequest) -> LogsReply:
     """Keep output of the site's jobs; say how far each stream has come."""
     most = hub.settings.largest_log_mib * _MEBIBYTE

@@ -30,11 +30,11 @@ REFUSALS: dict[int | str, dict[str, object]] = {
 """What every route may answer beside what it documents."""
 
 
-def _hub(request: Request) -> Hub:
+async def _hub(request: Request) -> Hub:
     return request.app.state.hub
 
 
-def _waker(request: Request) -> Waker:
+async def _waker(request: Request) -> Waker:
     return request.app.state.waker
 
 
@@ -42,7 +42,7 @@ ThisHub = Annotated[Hub, Depends(_hub)]
 ThisWaker = Annotated[Waker, Depends(_waker)]
 
 
-def _boards(request: Request) -> asyncio.Semaphore:
+async def _boards(request: Request) -> asyncio.Semaphore:
     return request.app.state.boards
 
 
@@ -68,7 +68,7 @@ Asking = Annotated[Caller, Depends(_caller)]
 """The person behind the request's token."""
 
 
-def _key(idempotency_key: Annotated[str | None, Header(max_length=_LONGEST_KEY)] = None) -> str | None:
+async def _key(idempotency_key: Annotated[str | None, Header(max_length=_LONGEST_KEY)] = None) -> str | None:
     if idempotency_key is not None and not idempotency_key.strip():
         fault = Fault(path="Idempotency-Key", fault="is empty", remedy="send a fresh random text, or none")
         raise BadInput(fault)
