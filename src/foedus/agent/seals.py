@@ -150,10 +150,10 @@ class Sealer:
     def _alarm(self, shown: SignedHead, found: Deceived) -> None:
         context = self.context
         words = "; ".join(found.faults)
-        context.journal.write_note(_ALARM, f"{iso(context.clock.now())} head {shown.seq} refused: {words}")
-        # with the hub's signature under what it shows, this proves what it did
+        # with the hub's signature under what it shows, this proves what it did: whoever sees the alarm finds it
         evidence = {"shown": shown.model_dump(mode="json"), "sealed": context.journal.note(_SEALED)}
         context.journal.write_note("evidence", json.dumps(evidence))
+        context.journal.write_note(_ALARM, f"{iso(context.clock.now())} head {shown.seq} refused: {words}")
         self._remind()
         context.log.critical(
             "the hub shows a ledger that does not follow from the one sealed before: nothing is sealed",
