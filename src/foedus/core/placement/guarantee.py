@@ -8,8 +8,8 @@ runs alone at this moment too, so it fits together, and everything else there ca
 """
 
 from foedus.core.placement.kernels import kernel
-from foedus.core.placement.reality import NOWHERE, Reality, is_soft, recall, start, wait, wait_no_more
-from foedus.core.placement.waiting import first
+from foedus.core.placement.reality import NOWHERE, Reality, is_soft, keep_room, recall, start, wait, wait_no_more
+from foedus.core.placement.waiting import first, oldest
 
 
 @kernel
@@ -84,17 +84,28 @@ def start_due(state: Reality, now: int) -> None:
 
 @kernel
 def _start_due_at(state: Reality, site: int, now: int) -> None:
+    """Start them in the order of arrival; the first for which there is no room has the reservation."""
     place, home = state.places[site], state.alone.homes[site]
-    leaf = 0
-    while True:
-        room = place.free + place.soft
-        leaf = first(state.urgent, home.tree, home.leaves, leaf, room, room, 0)
-        if leaf < 0:
-            return
-        job = home.first + leaf
-        _make_room(state, site, state.jobs[job].width, now)
-        start(state, job, site, now)
-        leaf += 1
+    leaf = oldest(state.urgent, home.tree, home.leaves, 0)
+    while leaf >= 0 and state.jobs[home.first + leaf].width <= place.free + place.soft:
+        _start_due_job(state, home.first + leaf, now)
+        leaf = oldest(state.urgent, home.tree, home.leaves, leaf + 1)
+    keep_room(state, site, leaf)
+    slack = place.reserved - now
+    while leaf >= 0:
+        leaf = first(state.urgent, home.tree, home.leaves, leaf + 1, place.free + place.soft, place.spare, slack)
+        if leaf >= 0:
+            job = home.first + leaf
+            if state.jobs[job].limit - state.live[job].done > slack:
+                place.spare -= state.jobs[job].width
+            _start_due_job(state, job, now)
+
+
+@kernel
+def _start_due_job(state: Reality, job: int, now: int) -> None:
+    site = state.jobs[job].home
+    _make_room(state, site, state.jobs[job].width, now)
+    start(state, job, site, now)
 
 
 @kernel

@@ -6,7 +6,9 @@ is the delay of owners that is to be expected while it runs.
 """
 
 from foedus.core.placement.kernels import NEVER, kernel, small
-from foedus.core.placement.reality import SIZES, Reality
+from foedus.core.placement.reality import Reality
+
+DAY_S = 86_400
 
 
 @small
@@ -29,30 +31,34 @@ def see(state: Reality, site: int, width: int, now: int) -> None:
     if not place.seen:
         place.opened = now
     place.seen += 1
-    state.sizes[site * SIZES + digits(width)] += 1
+    while width <= place.units:
+        state.widths[place.counts + width] += 1
+        width += width & -width
 
 
 @kernel
-def digits(width: int) -> int:
-    """Return how many binary digits a whole number has."""
-    count = 0
-    while width:
-        width >>= 1
-        count += 1
-    return count
+def wider(state: Reality, site: int, width: int) -> int:
+    """Return how many owners have come that were wider."""
+    place = state.places[site]
+    found = place.seen
+    while width > 0:
+        found -= state.widths[place.counts + width]
+        width -= width & -width
+    return found
 
 
 @kernel
 def delay_rate(state: Reality, site: int, left: int, now: int) -> float:
     """Return the cautious number of owners in a second who find less than they need, where `left` stays free.
 
-    Needing means here more than half of `left`, since they share it.
+    Needing means here more than half of `left`, since they share it. One more is reckoned with than has come, and a day
+    more, so that a site that does not know its owners yet lends little. Whoever is delayed delays all who queue behind
+    it, so that each counts as many times as jobs wait there alone.
     """
     place = state.places[site]
-    wider = 0
-    for size in range(digits(left // 2 + 1), SIZES):
-        wider += state.sizes[site * SIZES + size]
-    return state.rules[0].caution * wider / max(1, now - place.opened)
+    home = state.alone.homes[site]
+    behind = 1 + home.arrived - home.started
+    return behind * state.rules[0].caution * (wider(state, site, left // 2) + 1) / (now - place.opened + DAY_S)
 
 
 @kernel

@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 from foedus.core.placement.kernels import NEVER, kernel, small
 from foedus.core.placement.shadow import Job, Shadow, shadow
 from foedus.core.placement.tables import numbers, put_column, table, zeros
-from foedus.core.placement.timeline import Run, insert, remove
+from foedus.core.placement.timeline import Run, insert, remove, reserve
 from foedus.core.placement.waiting import Node, put, take, trees
 
 NOWHERE = -1
-SIZES = 64
-"""Widths are counted by how many binary digits they have."""
 
 
 class Live:
@@ -72,6 +70,7 @@ class Place:
 
     __slots__ = (
         "banked",
+        "counts",
         "cursor",
         "dirty",
         "due_since",
@@ -120,8 +119,9 @@ class Place:
     lent: int
     """The prices of the guests that run here."""
     seen: int
-    """How many jobs of its own have come, since `opened`."""
+    """How many jobs of its own have come, since `opened`; their widths are counted from `counts` on."""
     opened: int
+    counts: int
 
 
 class Rules:
@@ -156,8 +156,8 @@ class Reality(NamedTuple):
     leaving: Sequence[Node]
     urgent: Sequence[Node]
     running: Sequence[Run]
-    sizes: MutableSequence[int]
-    """By site: jobs of its own so far, by the binary digits of their width."""
+    widths: MutableSequence[int]
+    """By site: its own jobs so far by width, as sums of a binary indexed tree (Fenwick 1994)."""
     marked: MutableSequence[int]
     """In each home's stretch of the jobs: which are due, in the order in which they became it."""
     changed: MutableSequence[int]
@@ -170,12 +170,14 @@ def reality(
     """Begin with nothing submitted and everything free; `allowed` has a row for each kind of job."""
     alone = shadow(jobs, counts, capacity)
     places = table(Place, len(counts))
-    room = 0
+    room = widths = 0
     for place, units in zip(places, capacity.tolist(), strict=True):
         place.units = place.free = units
         place.room, place.head, place.opened = room, -1, -1
         place.reserved, place.spare = NEVER, NEVER
+        place.counts = widths
         room += min(units, len(jobs))
+        widths += units + 1
     live = table(Live, len(jobs))
     put_column(live, "site", NOWHERE)
     put_column(live, "end", NEVER)
@@ -191,7 +193,7 @@ def reality(
         leaving=trees(leaves),
         urgent=trees(leaves),
         running=table(Run, room),
-        sizes=zeros(SIZES * len(places)),
+        widths=zeros(widths),
         marked=zeros(len(jobs)),
         changed=zeros(len(jobs)),
     )
@@ -314,6 +316,20 @@ def _leave(state: Reality, job: int) -> None:
     place.dirty = True
     live.price = 0
     live.site = NOWHERE
+
+
+@kernel
+def keep_room(state: Reality, site: int, leaf: int) -> None:
+    """Give a job of the site's own the reservation; with -1 nobody has it."""
+    place = state.places[site]
+    place.head = leaf
+    place.reserved = NEVER
+    place.spare = NEVER
+    if leaf >= 0:
+        width = state.jobs[state.alone.homes[site].first + leaf].width
+        when, spare = reserve(state.running, place.room, place.running, place.free, width)
+        place.reserved = when
+        place.spare = spare
 
 
 @small

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from foedus.core.placement.guarantee import start_due
 from foedus.core.placement.guard import credit, delay_rate, price
 from foedus.core.placement.kernels import NEVER, kernel, small
-from foedus.core.placement.reality import Place, Reality, is_allowed, may_leave, start
-from foedus.core.placement.timeline import reserve
+from foedus.core.placement.reality import Place, Reality, is_allowed, keep_room, may_leave, start
 from foedus.core.placement.waiting import Node, first, oldest
 
 
@@ -111,26 +110,12 @@ def _begin(state: Reality, job: int, site: int, now: int) -> None:
 def _share(state: Reality, site: int, now: int) -> None:
     """Look through everybody who waits for what fits at one site."""
     home = state.alone.homes[site]
-    _reserve(state, site, oldest(state.urgent, home.tree, home.leaves, 0))
+    keep_room(state, site, oldest(state.urgent, home.tree, home.leaves, 0))
     _guests(state, state.urgent, site, now)
     if state.places[site].head < 0:
         _own_in_order(state, site, now)
     _own_filling(state, site, now)
     _guests(state, state.leaving, site, now)
-
-
-@kernel
-def _reserve(state: Reality, site: int, leaf: int) -> None:
-    """Give a job of the site's own the reservation; with -1 nobody has it."""
-    place = state.places[site]
-    place.head = leaf
-    place.reserved = NEVER
-    place.spare = NEVER
-    if leaf >= 0:
-        width = state.jobs[state.alone.homes[site].first + leaf].width
-        when, spare = reserve(state.running, place.room, place.running, place.free, width)
-        place.reserved = when
-        place.spare = spare
 
 
 @kernel
@@ -141,7 +126,7 @@ def _own_in_order(state: Reality, site: int, now: int) -> None:
     while leaf >= 0:
         job = home.first + leaf
         if state.jobs[job].width > place.free:
-            _reserve(state, site, leaf)
+            keep_room(state, site, leaf)
             return
         if may_start_early(state, job, now):
             start(state, job, site, now)
