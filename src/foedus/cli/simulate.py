@@ -38,13 +38,20 @@ def simulate(
     """Show how long the partners' jobs would wait: alone, in one pooled machine, and together under the guarantee.
 
     Times count from each log's own beginning. A log is what `sacct --parsable2 --allocations` prints, or in the
-    Standard Workload Format; it may be compressed with gzip. The guarantee: no job ends later than it would alone.
+    Standard Workload Format; it may be compressed with gzip. The guarantee: no job that saves checkpoints ends later
+    than it would alone; the others are kept from waiting longer than alone on average.
 
     Example: foedus simulate kth=kth.swf.gz ctc=ctc.swf.gz:338 --preemptible 0.5
     """
     from foedus.sim.alliance import Alliance, Terms
+    from foedus.sim.compiled import keep
 
     alliance = Alliance(tuple(_read(logs)))
+    if not keep():
+        note("the simulator is compiled now, which takes half a minute; only the first simulation needs it")
+    units = sorted({site.unit for site in alliance.sites})
+    if len(units) > 1:
+        note(f"the sites are measured in {' and '.join(units)}: one counts as much as the other here")
     terms = Terms(preemptible=preemptible, restart=restart, staging=staging, bound=bound, seed=seed)
     alone = alliance.alone()
     outcomes = {"alone": alone, "pooled": alliance.pooled(), "together": alliance.together(terms)}

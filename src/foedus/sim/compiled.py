@@ -6,21 +6,27 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
-from foedus.core.placement.kernels import keep_compiled
+from foedus.core.placement.kernels import COMPILED, keep_compiled
 
 _PACKAGES = ("foedus.core.placement", "foedus.sim")
 
 
 @functools.cache
-def keep() -> None:
-    """Keep them in this user's folder for such things; where there is none, every process compiles for itself.
+def keep() -> bool:
+    """Keep them in this user's folder for such things, and say whether they are there already.
+
+    Where there is no such folder, every process compiles for itself.
 
     The compiler looks at the file of a function alone, and not at those of the functions that it calls: so the folder's
     name follows from the text of all of them.
     """
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.environ.get("HOME", ""), ".cache")  # noqa: PTH118
-    if Path(home).is_absolute():
-        keep_compiled(str(Path(home) / "foedus" / _digest()))
+    if not Path(home).is_absolute():
+        return False
+    folder = Path(home) / "foedus" / _digest()
+    known = folder.exists() or not COMPILED
+    keep_compiled(str(folder))
+    return known
 
 
 def _digest() -> str:
