@@ -6,8 +6,8 @@ import signal
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Self
 
+from chaos.beside import Beside
 from chaos.history import History
 
 _LOOK_S = 0.5
@@ -87,23 +87,14 @@ def signal_all(pids: Sequence[int], what: signal.Signals) -> None:
             os.kill(pid, what)
 
 
-class Supervisor:
+class Supervisor(Beside):
     """Starts what has ended by itself, as an init system does."""
 
     def __init__(self, victims: Sequence[Victim], history: History) -> None:
+        super().__init__(_LOOK_S)
         self._victims, self._history = victims, history
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(_LOOK_S):
-            for victim in self._victims:
-                victim.revive(self._history)
+    def look(self) -> None:
+        """Start what is not there."""
+        for victim in self._victims:
+            victim.revive(self._history)
