@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 sys.path.append(str(Path(__file__).parent))
 
@@ -20,7 +19,7 @@ from parts.figures import figure, size
 
 from foedus.core.placement.tables import column
 from foedus.sim import measure
-from foedus.sim.alliance import Alliance, Outcome, Terms, begin_alone, outcome_of, run_alone
+from foedus.sim.alliance import Alliance, Terms, begin_alone, outcome_of, run_alone
 
 SHAKES = 10
 MODES = {
@@ -82,21 +81,7 @@ def together(name: str, alliance: Alliance, bound: float) -> Iterator[tuple[str,
             figure(f"{label}-worst", against.worst, "s")
         figure(f"{label}-shadow-differs", 0 if same else 1, "alliances", most=0)
         figure(f"{label}-speed", len(everyone) / seconds, "jobs/s", least=0.3e6 if label == "sp2-recall" else None)
-        yield mode, worse(alliance, outcome, alone)
-
-
-def worse(alliance: Alliance, outcome: Outcome, alone: Outcome) -> list[str]:
-    """Name every site's figure that is worse than alone."""
-    found: list[str] = []
-    for place, site in enumerate(alliance.sites):
-        here: NDArray[np.bool_] = alliance.home == place
-        now, then = measure.waits(alliance, outcome, here), measure.waits(alliance, alone, here)
-        found += [
-            f"{site.name}-{name}"
-            for name in ("mean", "p95", "slowdown")
-            if getattr(now, name) > getattr(then, name) * (1 + 1e-12)
-        ]
-    return found
+        yield mode, measure.worse(alliance, outcome, alone)
 
 
 def main() -> None:

@@ -31,23 +31,12 @@ def alone(sp2):
     return sp2.alone()
 
 
-def worse(alliance, outcome, alone):
-    """Name the sites whose mean wait, p95 of the wait or slowdown is worse than alone."""
-    found = []
-    for place, site in enumerate(alliance.sites):
-        here = alliance.home == place
-        now, then = measure.waits(alliance, outcome, here), measure.waits(alliance, alone, here)
-        if now.mean > then.mean or now.p95 > then.p95 or now.slowdown > then.slowdown:
-            found.append(site.name)
-    return found
-
-
 @pytest.mark.parametrize(("restart", "least"), [(0, 0.98), (300, 0.98), (3600, 0.9)])
 def test_nobody_is_later_and_the_gain_is_that_of_pooling(sp2, alone, restart, least):
     outcome = sp2.together(Terms(restart=restart))
     everyone = np.ones(len(sp2.home), dtype=np.bool_)
     share = measure.share(*(measure.waits(sp2, one, everyone) for one in (alone, sp2.pooled(), outcome)))
-    assert (measure.late(outcome, alone, everyone).worst, worse(sp2, outcome, alone)) == (0, [])
+    assert (measure.late(outcome, alone, everyone).worst, measure.worse(sp2, outcome, alone)) == (0, [])
     assert share >= least
 
 
@@ -56,4 +45,4 @@ def test_no_partner_is_worse_where_not_all_can_be_recalled_and_the_shadow_ran_tr
     state = sp2.run(Terms(preemptible=preemptible))
     assert column(state.alone.alone, "end").tolist() == alone.end.tolist()
     outcome = sp2.together(Terms(preemptible=preemptible))
-    assert worse(sp2, outcome, alone) == []
+    assert measure.worse(sp2, outcome, alone) == []

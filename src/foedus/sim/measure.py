@@ -60,6 +60,18 @@ def late(outcome: Outcome, alone: Outcome, of: NDArray[np.bool_]) -> Late:
     )
 
 
+def worse(alliance: Alliance, outcome: Outcome, alone: Outcome) -> list[str]:
+    """Name every site's mean wait, p95 of the wait and slowdown that is worse than alone: ``kth-mean``."""
+    found: list[str] = []
+    for place, site in enumerate(alliance.sites):
+        here: NDArray[np.bool_] = alliance.home == place
+        now, then = waits(alliance, outcome, here), waits(alliance, alone, here)
+        found += [
+            f"{site.name}-{name}" for name in ("mean", "p95", "slowdown") if getattr(now, name) > getattr(then, name)
+        ]
+    return found
+
+
 def share(alone: Waits, pooled: Waits, other: Waits) -> float | None:
     """Return how much of the mean wait that pooling would save another schedule saves; `None` if that is nothing."""
     gain = alone.mean - pooled.mean

@@ -14,18 +14,16 @@ from foedus.core.placement.sharing import arrive, decide
 @kernel
 def replay(
     state: Reality, run: Sequence[int], order: Sequence[int], ends: Sequence[End], counts: MutableSequence[int]
-) -> int:
-    """Let everything happen; `run` is by job, `order` the jobs by submission. Return how many events there were.
+) -> None:
+    """Let everything happen; `run` is by job, `order` the jobs by submission.
 
     `ends` is room for the heaps of the sites, two stretches of what a site can run for each; `counts` by site is 0.
     """
-    events = 0
     came = 0
     while True:
         now = _next(state, order, came, ends, counts)
         if now == NEVER:
-            return events
-        events += 1
+            return
         _end(state, run, ends, counts, now)
         fresh = came
         while came < len(order) and state.jobs[order[came]].submit == now:

@@ -64,8 +64,7 @@ def _bring_home(state: Reality, job: int, now: int) -> None:
     if lead >= live.restart or home.free + home.soft < asked.width:
         return
     recall(state, job, now)
-    _make_room(state, asked.home, asked.width, now)
-    start(state, job, asked.home, now)
+    _start_due_job(state, job, now)
 
 
 @kernel
