@@ -105,6 +105,11 @@ def test_sacct_with_a_header_in_gpus(tmp_path):
     }
 
 
+def test_sacct_with_gpus_that_are_told_by_model_alone(tmp_path):
+    site = read("a", written(tmp_path, SACCT.replace("gres/gpu=", "gres/gpu:a100=")), 4)
+    assert (columns(site)[2], site.unit) == ([2, 1], "GPUs")
+
+
 def test_sacct_in_processors_where_most_jobs_have_no_gpu(tmp_path):
     site = read("a", written(tmp_path, SACCT.replace(",gres/gpu=2", "")), 8)
     assert (columns(site)[2], site.unit) == ([8, 4], "processors")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from foedus.core.base.errors import BadInput, Fault
+from foedus.drivers.slurm import tres
 from foedus.sim.workload import Raw, Reason, Remarks
 
 _XDMOD: list[str] = [
@@ -42,7 +43,6 @@ _XDMOD: list[str] = [
     "jobname",
 ]
 _BARS = 8
-_GPUS = re.compile(r"gres/gpu=(\d+)")
 _SPAN = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)(?:\.\d+)?$")
 
 
@@ -67,7 +67,7 @@ def read(lines: list[str], remarks: Remarks) -> Raw:
         elif "." in job[_id(names)]:
             bad[Reason.STEP].append(number)
         else:
-            gpus.append(_first(_GPUS, job.get("alloctres", "")))
+            gpus.append(sum(tres.gpus(tres.parse(job.get("alloctres", ""))).values()))
             rows.append((number, len(rows), _instant(job["submit"]), _run(job), _cpus(job), seconds(job["timelimit"])))
     for reason, numbers in bad.items():
         remarks.add(reason, np.array(numbers, dtype=np.int64))
@@ -122,12 +122,7 @@ def _cpus(job: Mapping[str, str]) -> int:
     for name in ("ncpus", "alloccpus"):
         if job.get(name, "").isdigit():
             return int(job[name])
-    return _first(re.compile(r"cpu=(\d+)"), job.get("alloctres", ""))
-
-
-def _first(pattern: re.Pattern[str], text: str) -> int:
-    found = pattern.search(text)
-    return int(found[1]) if found else 0
+    return tres.count(tres.parse(job.get("alloctres", "")).get("cpu", "0"))
 
 
 def _instant(text: str) -> int:
