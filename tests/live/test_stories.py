@@ -12,7 +12,7 @@ from foedus.cli.trial.processes import foedus
 from foedus.core.base.errors import NotFound
 from waiting import PATIENCE_S, wait_for
 
-BAKU_POLICY = """
+POLICY = """
 @id("open")
 permit (principal, action == Action::"run", resource);
 @id("no-guest-pretraining")
@@ -26,8 +26,9 @@ GPUS = 12
 
 @pytest.fixture(scope="module")
 def alliance(slurm_bed):
-    hub = {"promise_s": "4", "rest_s": "20"}
-    with alliance_on(slurm_bed, "stories", hub_settings=hub, policies={"baku": BAKU_POLICY}) as running:
+    hub = {"promise_s": "10", "rest_s": "20"}
+    policies = {"baku": POLICY, "jerusalem": POLICY}
+    with alliance_on(slurm_bed, "stories", hub_settings=hub, policies=policies) as running:
         yield running
 
 
@@ -38,9 +39,9 @@ def script(*lines, project="phishing-watch", purpose="finetune", gpus=1, time="0
 
 @contextmanager
 def full(alliance, user, project):
-    """Keep the home of a user full with jobs of their own."""
+    """Keep the home of a user full with jobs of their own, which no site takes as guests."""
     home = next(site for site, partner in PARTNER.items() if partner == PEOPLE[user])
-    text = script("sleep 1000", gpus=GPUS // 3, project=project, time="00:30:00")
+    text = script("sleep 1000", gpus=GPUS // 3, project=project, purpose="pretrain", time="00:30:00")
     with alliance.client(user) as client:
         wait_for(lambda: _free_gpus(client, home) == GPUS, "the hub knows that it is empty")
         fillers = [client.submit(text).id for _ in range(3)]
