@@ -9,12 +9,14 @@ from foedus.cli.session import Json
 from foedus.cli.show import note, print_json, say
 from foedus.cli.table import table
 from foedus.core.base.errors import BadInput, Fault
+from foedus.sim.schedules import ALL, SCHEDULES, USUAL, choose
 
 if TYPE_CHECKING:
     from foedus.sim.alliance import Alliance, Outcome
     from foedus.sim.measure import Late, Waits
     from foedus.sim.workload import Workload
 
+_SCHEDULES = "; ".join(f"{each.name}: {each.says}" for each in SCHEDULES.values())
 _COLUMNS = ("site", "jobs", "load", "", "mean wait", "median", "p95", "slowdown", "earlier", "later", "worst")
 
 
@@ -33,9 +35,13 @@ def simulate(
         float, typer.Option(metavar="SHARE", min=0, max=1, help="Share of the jobs that must stay at home.")
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Which jobs those are.")] = 1,
+    schedules: Annotated[
+        list[str],
+        typer.Option(metavar="NAME,...", help=f"What to compare, with commas or repeated; {ALL}: each. {_SCHEDULES}."),
+    ] = [",".join(USUAL)],  # noqa: B006 - read only
     json: Json = False,
 ) -> None:
-    """Show how long the partners' jobs would wait: alone, in one pooled machine, and together under the guarantee.
+    """Show how long the partners' jobs would wait: alone, together under the guarantee, and under other rules.
 
     Times count from each log's own beginning. A log is what `sacct --parsable2 --allocations` prints, or in the
     Standard Workload Format; it may be compressed with gzip. The guarantee: no job that saves checkpoints ends later
@@ -46,6 +52,7 @@ def simulate(
     from foedus.sim.alliance import Alliance, Terms
     from foedus.sim.compiled import keep
 
+    chosen = choose(schedules)
     alliance = Alliance(tuple(_read(logs)))
     if not keep():
         note("the simulator is compiled now, which takes half a minute; only the first simulation needs it")
@@ -53,8 +60,7 @@ def simulate(
     if len(units) > 1:
         note(f"the sites are measured in {' and '.join(units)}: one counts as much as the other here")
     terms = Terms(preemptible=preemptible, restart=restart, staging=staging, bound=bound, seed=seed)
-    alone = alliance.alone()
-    outcomes = {"alone": alone, "pooled": alliance.pooled(), "together": alliance.together(terms)}
+    outcomes = {each.name: each.run(alliance, terms) for each in chosen}
     if json:
         print_json(_data(alliance, outcomes))
         return
@@ -122,10 +128,13 @@ def _verdict(alliance: "Alliance", outcomes: "dict[str, Outcome]") -> list[str]:
 
     from foedus.sim import measure
 
+    if "together" not in outcomes:
+        return []
     everyone = np.ones(len(alliance.home), dtype=np.bool_)
-    alone, pooled, together = (measure.waits(alliance, one, everyone) for one in outcomes.values())
+    waits = {name: measure.waits(alliance, one, everyone) for name, one in outcomes.items()}
+    alone, together = waits["alone"], waits["together"]
     against = measure.late(outcomes["together"], outcomes["alone"], everyone)
-    share = measure.share(alone, pooled, together)
+    share = measure.share(alone, waits["pooled"], together) if "pooled" in waits else None
     gain = f", {share:.0%} of what one pooled machine would save" if share is not None else ""
     later = "No job ends later than alone"
     if against.later:

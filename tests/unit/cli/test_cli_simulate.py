@@ -5,6 +5,7 @@ import json
 import pytest
 
 from foedus.cli.main import main
+from foedus.sim.schedules import SCHEDULES
 
 KTH = """; MaxProcs: 4
 1 0 0 100 4 -1 -1 4 100 -1 1 1 1 -1 -1 -1 -1 -1
@@ -78,3 +79,19 @@ def test_all_faults_at_once(monkeypatch, capsys, logs, tmp_path):
         "error: HERE/none: cannot be read: No such file or directory",
         "       give a file that can",
     ]
+
+
+def test_schedules_are_chosen_by_name_and_alone_is_always_there(monkeypatch, capsys, logs):
+    code, out, _ = run(monkeypatch, capsys, *logs, "--json", "--schedules", "pooled", "--schedules", "pooled")
+    assert code == 0
+    assert [(row["site"], row["schedule"]) for row in json.loads(out)["results"]] == [
+        (site, schedule) for site in ("kth", "ctc", "all") for schedule in ("alone", "pooled")
+    ]
+
+
+def test_a_name_that_is_no_schedule(monkeypatch, capsys, logs):
+    code, _, err = run(monkeypatch, capsys, *logs, "--schedules", "pooled,fastest")
+    assert (code, err.splitlines()) == (
+        2,
+        ["error: fastest: not a schedule", f"       one of {', '.join(SCHEDULES)}, or all"],
+    )
