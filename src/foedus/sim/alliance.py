@@ -1,7 +1,7 @@
 """What the jobs of several partners would do: alone, in one pooled machine, and together under an agreement."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from foedus.core.placement.shadow import Job, Shadow, advance, shadow
 from foedus.core.placement.tables import column, numbers, put_column, table, zeros
 from foedus.sim.compiled import keep
 from foedus.sim.replay import replay
+from foedus.sim.watch import BINS, Watch, busy, hosted, seen_of, watch
 from foedus.sim.workload import Numbers, Workload
 
 _FOR_EVER = NEVER - 1
@@ -45,6 +46,10 @@ class Outcome:
     """How often each was recalled."""
     lost: Numbers
     """Seconds of progress that this cost each."""
+    hosted: Numbers | None = None
+    """Unit-seconds by host and home; `None` where no job is at a site, as in one pooled machine."""
+    busy: Numbers | None = None
+    """Unit-seconds by site (or for the one machine) and stretch of `Alliance.step` seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,20 @@ class Alliance:
         """Return ``submit``, ``run``, ``width`` or ``limit`` of all jobs."""
         return np.concatenate([getattr(site, name) for site in self.sites])
 
+    @property
+    def step(self) -> int:
+        """Seconds of each of the `BINS` stretches, up to the last submission, for which utilisation is told."""
+        return 1 + max(int(site.submit[-1]) for site in self.sites) // BINS
+
+    def once(self, end: Numbers, host: Numbers) -> Outcome:
+        """Return the outcome of a schedule that lets each job run once, without a break, until `end` at `host`."""
+        run = self.column("run")
+        seen = seen_of(_jobs(self.sites), len(self.sites), self.step, host=host, begin=end - run, end=end)
+        return _plain(end, hosted(seen), busy(seen))
+
     def alone(self) -> Outcome:
         """Every site by itself."""
-        return _plain(column(run_alone(begin_alone(self.sites)).alone, "end").copy())
+        return self.once(column(run_alone(begin_alone(self.sites)).alone, "end").copy(), self.home)
 
     def pooled(self) -> Outcome:
         """All in one machine of the summed size, first come first served with EASY backfilling."""
@@ -86,18 +102,25 @@ class Alliance:
             remarks=self.sites[0].remarks,
         )
         end = np.empty_like(submit)
-        end[order] = column(run_alone(begin_alone((whole,))).alone, "end")
-        return _plain(end)
+        changes = sorted(change for site in self.sites for change in site.changes)
+        end[order] = column(run_alone(begin_alone((whole,), [changes])).alone, "end")
+        one = self.once(end, np.zeros_like(end))
+        return replace(one, hosted=None, busy=None if one.busy is None else one.busy[:1])
 
     def together(self, terms: Terms) -> Outcome:
         """All under the stand-alone guarantee."""
-        return outcome_of(self.run(terms))
+        state, seen = self.begin(terms), self.begin_watch()
+        return outcome_of(self.replay(state, seen), seen)
 
     def run(self, terms: Terms) -> Reality:
         """Replay all under the guarantee and return the state at the end."""
         return self.replay(self.begin(terms))
 
-    def replay(self, state: Reality) -> Reality:
+    def begin_watch(self) -> Watch:
+        """Return what is to take notice of a replay."""
+        return watch(sum(self.counts), len(self.sites), self.step)
+
+    def replay(self, state: Reality, seen: Watch | None = None) -> Reality:
         """Let everything happen, from the state before the first submission on."""
         replay(
             state,
@@ -105,6 +128,7 @@ class Alliance:
             numbers(np.argsort(self.column("submit"), kind="stable")),
             table(End, 2 * len(state.running)),
             zeros(len(self.sites)),
+            seen or self.begin_watch(),
         )
         return state
 
@@ -116,7 +140,8 @@ class Alliance:
             _jobs(self.sites),
             self.counts,
             _capacity(self.sites),
-            np.vstack([np.ones(sites, dtype=np.bool_), np.zeros(sites, dtype=np.bool_)]),
+            changes=[site.changes for site in self.sites],
+            allowed=np.vstack([np.ones(sites, dtype=np.bool_), np.zeros(sites, dtype=np.bool_)]),
         )
         chance = np.random.default_rng(terms.seed)
         drawn, bound = chance.random(len(state.jobs)), chance.random(len(state.jobs))
@@ -132,19 +157,25 @@ class Alliance:
         return state
 
 
-def outcome_of(state: Reality) -> Outcome:
+def outcome_of(state: Reality, seen: Watch | None = None) -> Outcome:
     """Read from a state at the end what became of all jobs."""
     return Outcome(
         end=column(state.live, "end").copy(),
         recalls=column(state.live, "recalls").copy(),
         lost=column(state.live, "lost").copy(),
+        hosted=None if seen is None else hosted(seen),
+        busy=None if seen is None else busy(seen),
     )
 
 
-def begin_alone(sites: Sequence[Workload]) -> Shadow:
-    """Return the shadows of all sites before the first submission, with everything that is to come."""
+def begin_alone(sites: Sequence[Workload], changes: Sequence[Sequence[tuple[int, int]]] | None = None) -> Shadow:
+    """Return the shadows of all sites before the first submission, with everything that is to come.
+
+    The changes of their sizes are their own, if no others are given.
+    """
     keep()
-    state = shadow(_jobs(sites), [site.jobs for site in sites], _capacity(sites))
+    changed = [site.changes for site in sites] if changes is None else changes
+    state = shadow(_jobs(sites), [site.jobs for site in sites], _capacity(sites), changed)
     put_column(state.homes, "told", np.array([site.jobs for site in sites]))
     put_column(state.alone, "run", np.concatenate([site.run for site in sites]))
     return state
@@ -169,6 +200,6 @@ def _capacity(sites: Sequence[Workload]) -> NDArray[np.int64]:
     return np.array([site.capacity for site in sites], dtype=np.int64)
 
 
-def _plain(end: Numbers) -> Outcome:
+def _plain(end: Numbers, hosted: Numbers, busy: Numbers) -> Outcome:
     nothing = np.zeros_like(end)
-    return Outcome(end=end, recalls=nothing, lost=nothing)
+    return Outcome(end=end, recalls=nothing, lost=nothing, hosted=hosted, busy=busy)

@@ -3,17 +3,23 @@
 from collections.abc import MutableSequence, Sequence
 
 from foedus.core.placement.ends import End, pop, push
-from foedus.core.placement.guarantee import settle
+from foedus.core.placement.guarantee import resize, settle
 from foedus.core.placement.guard import see
 from foedus.core.placement.kernels import NEVER, kernel
 from foedus.core.placement.reality import NOWHERE, Reality, finish, wait
 from foedus.core.placement.shadow import advance, next_event, ran, submitted
 from foedus.core.placement.sharing import arrive, decide
+from foedus.sim.watch import Watch, note
 
 
 @kernel
 def replay(
-    state: Reality, run: Sequence[int], order: Sequence[int], ends: Sequence[End], counts: MutableSequence[int]
+    state: Reality,
+    run: Sequence[int],
+    order: Sequence[int],
+    ends: Sequence[End],
+    counts: MutableSequence[int],
+    seen: Watch,
 ) -> None:
     """Let everything happen; `run` is by job, `order` the jobs by submission.
 
@@ -24,7 +30,9 @@ def replay(
         now = _next(state, order, came, ends, counts)
         if now == NEVER:
             return
-        _end(state, run, ends, counts, now)
+        _end(state, run, ends, counts, seen, now)
+        for site in range(len(state.places)):
+            resize(state, site, now)
         fresh = came
         while came < len(order) and state.jobs[order[came]].submit == now:
             job = order[came]
@@ -44,7 +52,7 @@ def replay(
             if live.site == NOWHERE and not live.due and not live.over:
                 arrive(state, job, now)
                 decide(state, now)
-        _note_ends(state, run, ends, counts)
+        _note_ends(state, run, ends, counts, seen, now)
 
 
 @kernel
@@ -60,7 +68,14 @@ def _next(state: Reality, order: Sequence[int], came: int, ends: Sequence[End], 
 
 
 @kernel
-def _end(state: Reality, run: Sequence[int], ends: Sequence[End], counts: MutableSequence[int], now: int) -> None:
+def _end(
+    state: Reality,
+    run: Sequence[int],
+    ends: Sequence[End],
+    counts: MutableSequence[int],
+    seen: Watch,
+    now: int,
+) -> None:
     """End what ends now; an end that a recall has put off is passed over."""
     for site in range(len(state.places)):
         base = 2 * state.places[site].room
@@ -70,6 +85,7 @@ def _end(state: Reality, run: Sequence[int], ends: Sequence[End], counts: Mutabl
             if state.live[job].site == site and _ends_at(state, run, job) == now:
                 finish(state, job, now)
                 ran(state.alone, job, run[job])
+                note(seen, state, job, now)
 
 
 @kernel
@@ -78,10 +94,18 @@ def _ends_at(state: Reality, run: Sequence[int], job: int) -> int:
 
 
 @kernel
-def _note_ends(state: Reality, run: Sequence[int], ends: Sequence[End], counts: MutableSequence[int]) -> None:
+def _note_ends(
+    state: Reality,
+    run: Sequence[int],
+    ends: Sequence[End],
+    counts: MutableSequence[int],
+    seen: Watch,
+    now: int,
+) -> None:
     for change in range(state.rules[0].changes):
         job = state.changed[change]
         state.live[job].touched = False
+        note(seen, state, job, now)
         site = state.live[job].site
         if site == NOWHERE:
             continue

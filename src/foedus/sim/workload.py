@@ -86,11 +86,18 @@ class Workload:
     width: Numbers
     limit: Numbers
     remarks: Remarks
+    drains: tuple[tuple[int, int], ...] = ()
+    """Stretches of time, one after the other, from and until when it starts nothing; what runs goes on."""
 
     @property
     def jobs(self) -> int:
         """How many there are."""
         return len(self.submit)
+
+    @property
+    def changes(self) -> list[tuple[int, int]]:
+        """When it has how many units more, or fewer."""
+        return [change for begin, end in self.drains for change in ((begin, -self.capacity), (end, self.capacity))]
 
     @property
     def load(self) -> float:

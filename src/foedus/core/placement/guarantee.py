@@ -7,7 +7,7 @@ once, where it loses nothing, since alone it would only begin now. At home there
 runs alone at this moment too, so it fits together, and everything else there can be recalled.
 """
 
-from foedus.core.placement.kernels import kernel
+from foedus.core.placement.kernels import NEVER, kernel
 from foedus.core.placement.reality import NOWHERE, Reality, is_soft, keep_room, recall, start, wait, wait_no_more
 from foedus.core.placement.waiting import first, oldest
 
@@ -56,15 +56,37 @@ def _turn(state: Reality, job: int, due: bool) -> None:  # noqa: FBT001 - compil
 @kernel
 def _bring_home(state: Reality, job: int, now: int) -> None:
     """Bring a guest home that has become due and whose lead would not pay for a recall later."""
-    live, asked = state.live[job], state.jobs[job]
-    if live.site in (NOWHERE, asked.home) or not live.preemptible:
-        return
-    home = state.places[asked.home]
-    lead = live.done + live.begun - live.since
-    if lead >= live.restart or home.free + home.soft < asked.width:
-        return
-    recall(state, job, now)
-    _start_due_job(state, job, now)
+    live = state.live[job]
+    if live.site != NOWHERE and live.done + live.begun - live.since < live.restart:
+        _come_home(state, job, now)
+
+
+@kernel
+def resize(state: Reality, site: int, now: int) -> None:
+    """Take over the changes of a site's size that have come.
+
+    Before a site shrinks, those of its own jobs that are due come home: alone they run there now and go on, but when
+    they are recalled later there might be no room for them.
+    """
+    place, home = state.places[site], state.alone.homes[site]
+    while place.changed < home.known and state.alone.changes[home.changes + place.changed].when <= now:
+        units = state.alone.changes[home.changes + place.changed].units
+        for mark in range(home.first, home.first + (place.marks if units < 0 else 0)):
+            _come_home(state, state.marked[mark], now)
+        place.free += units
+        place.absent -= units
+        place.changed += 1
+        place.dirty = True
+        place.pressing = state.urgent[home.tree + 1].width != NEVER
+
+
+@kernel
+def _come_home(state: Reality, job: int, now: int) -> None:
+    live, home = state.live[job], state.places[state.jobs[job].home]
+    abroad = live.site not in (NOWHERE, state.jobs[job].home)
+    if abroad and live.preemptible and home.free + home.soft >= state.jobs[job].width:
+        recall(state, job, now)
+        _start_due_job(state, job, now)
 
 
 @kernel

@@ -69,7 +69,9 @@ class Place:
     """A site in reality."""
 
     __slots__ = (
+        "absent",
         "banked",
+        "changed",
         "counts",
         "cursor",
         "dirty",
@@ -91,7 +93,10 @@ class Place:
         "units",
     )
     units: int
-    """Its size."""
+    """Its size; so many of them are out of service: `absent`."""
+    absent: int
+    changed: int
+    """How many of the known changes of its size (`foedus.core.placement.shadow.Home`) have happened."""
     room: int
     """Where its running jobs begin; so many are `running`."""
     running: int
@@ -165,10 +170,17 @@ class Reality(NamedTuple):
 
 
 def reality(
-    jobs: Sequence[Job], counts: Sequence[int], capacity: NDArray[np.int64], allowed: NDArray[np.bool_]
+    jobs: Sequence[Job],
+    counts: Sequence[int],
+    capacity: NDArray[np.int64],
+    allowed: NDArray[np.bool_],
+    changes: Sequence[Sequence[tuple[int, int]]] = (),
 ) -> Reality:
-    """Begin with nothing submitted and everything free; `allowed` has a row for each kind of job."""
-    alone = shadow(jobs, counts, capacity)
+    """Begin with nothing submitted and everything free; `allowed` has a row for each kind of job.
+
+    `changes` are those of the shadow; units that are there at times only are part of `capacity`.
+    """
+    alone = shadow(jobs, counts, capacity, changes)
     places = table(Place, len(counts))
     room = widths = 0
     for place, units in zip(places, capacity.tolist(), strict=True):

@@ -7,8 +7,8 @@ EASY run over the whole log afterwards.
 
 EASY: jobs start in the order of arrival; the first that does not fit has a reservation at the moment when, by the
 limits of what runs, it will; younger jobs start if they end before that moment or use only what the reservation leaves
-over (Mu'alem and Feitelson, IEEE TPDS 12(6), 2001). Every end and every arrival is an event of its own; at the same
-instant ends come first.
+over (Mu'alem and Feitelson, IEEE TPDS 12(6), 2001). Every change of the site's size, every end and every arrival is an
+event of its own; at the same instant they come in this order.
 """
 
 from collections.abc import MutableSequence, Sequence
@@ -49,11 +49,22 @@ class Alone:
     end: int
 
 
+class Change:
+    """A change of a site's size."""
+
+    __slots__ = ("units", "when")
+    when: int
+    units: int
+    """How many more it has from then on, or fewer. What runs then goes on."""
+
+
 class Home:
     """A site in its shadow."""
 
     __slots__ = (
         "arrived",
+        "changed",
+        "changes",
         "clock",
         "ended",
         "ends",
@@ -61,6 +72,7 @@ class Home:
         "free",
         "head",
         "jobs",
+        "known",
         "leaves",
         "reserved",
         "room",
@@ -81,6 +93,7 @@ class Home:
     room: int
     """Where its running jobs and their ends begin."""
     free: int
+    """Less than nothing, where it has shrunk below what runs."""
     clock: int
     """Everything up to and with this instant has been done."""
     told: int
@@ -100,6 +113,10 @@ class Home:
     ended: int
     undone: int
     """How many starts still stand of those that were there when somebody last looked."""
+    changes: int
+    """Where the changes of its size begin, by time; so many of them are `known`, and have `changed` it by its clock."""
+    known: int
+    changed: int
 
 
 class Shadow(NamedTuple):
@@ -114,11 +131,22 @@ class Shadow(NamedTuple):
     started: MutableSequence[int]
     """In each home's stretch of the jobs: those that were started, in that order; so `ended`."""
     ended: MutableSequence[int]
+    changes: Sequence[Change]
 
 
-def shadow(jobs: Sequence[Job], counts: Sequence[int], capacity: NDArray[np.int64]) -> Shadow:
-    """Begin with nothing submitted, for so many jobs and units by home."""
+def shadow(
+    jobs: Sequence[Job],
+    counts: Sequence[int],
+    capacity: NDArray[np.int64],
+    changes: Sequence[Sequence[tuple[int, int]]] = (),
+) -> Shadow:
+    """Begin with nothing submitted, for so many jobs and units by home, and its changes: when, and units more or fewer.
+
+    Changes are sorted by time, and never take more than there is.
+    """
     homes = table(Home, len(counts))
+    planned = table(Change, sum(len(each) for each in changes))
+    _plan(homes, planned, changes)
     begin = base = room = 0
     for home, count, units in zip(homes, counts, capacity.tolist(), strict=True):
         home.first, home.jobs, home.tree, home.leaves, home.room = begin, count, base, leaves_for(count), room
@@ -139,7 +167,17 @@ def shadow(jobs: Sequence[Job], counts: Sequence[int], capacity: NDArray[np.int6
         ends=table(End, room),
         started=zeros(begin),
         ended=zeros(begin),
+        changes=planned,
     )
+
+
+def _plan(homes: Sequence[Home], planned: Sequence[Change], changes: Sequence[Sequence[tuple[int, int]]]) -> None:
+    place = 0
+    for home, each in zip(homes, changes, strict=False):
+        home.changes, home.known = place, len(each)
+        for when, units in each:
+            planned[place].when, planned[place].units = when, units
+            place += 1
 
 
 @kernel
@@ -173,6 +211,8 @@ def next_event(state: Shadow, home: Home) -> int:
         now = state.ends[home.room].when
     if home.arrived < home.told:
         now = min(now, state.jobs[home.first + home.arrived].submit)
+    if home.changed < home.known:
+        now = min(now, state.changes[home.changes + home.changed].when)
     return now
 
 
@@ -184,6 +224,11 @@ def advance(state: Shadow, site: int, until: int) -> None:
         now = next_event(state, home)
         if now > until:
             break
+        if home.changed < home.known and state.changes[home.changes + home.changed].when == now:
+            home.free += state.changes[home.changes + home.changed].units
+            home.changed += 1
+            _start_in_order(state, home, now)
+            continue
         if home.ends and state.ends[home.room].when == now:
             _end(state, home, now)
             _start_in_order(state, home, now)
@@ -295,6 +340,9 @@ def _go_back(state: Shadow, home: Home, to: int) -> None:
     while home.arrived and state.jobs[home.first + home.arrived - 1].submit >= to:
         home.arrived -= 1
         take(state.waiting, home.tree, home.leaves, home.arrived)
+    while home.changed and state.changes[home.changes + home.changed - 1].when >= to:
+        home.changed -= 1
+        home.free -= state.changes[home.changes + home.changed].units
     _gather_ends(state, home)
     home.head = -1
     home.clock = to - 1

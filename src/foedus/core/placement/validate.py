@@ -24,7 +24,7 @@ def _shadow(state: Reality, site: int) -> list[str]:
     return [
         *_compare(f"site {site} alone: running", _running(alone.running, home.room, home.running), running),
         *_compare(f"site {site} alone: waiting", _waiting(alone.waiting, home.tree, home.leaves, home.first), waiting),
-        *_sum(state, f"site {site} alone", home.free, running, site),
+        *_sum(state, f"site {site} alone", home.free, running, _size(state, site, home.changed)),
     ]
 
 
@@ -46,11 +46,11 @@ def _place(state: Reality, site: int) -> list[str]:
             _waiting(state.own, home.tree, home.leaves, home.first),
             [job for job in own if not state.live[job].due],
         ),
-        *_sum(state, f"site {site}", place.free, here, site),
+        *_sum(state, f"site {site}", place.free, here, place.units - place.absent),
     ]
     if soft != place.soft:
         faults.append(f"site {site}: {place.soft} units could be recalled, not {soft}")
-    if place.free < 0:
+    if place.free < 0 and not place.absent:
         faults.append(f"site {site}: {-place.free} units more in use than it has")
     return faults
 
@@ -67,7 +67,11 @@ def _compare(what: str, found: list[int], right: list[int]) -> list[str]:
     return [] if found == right else [f"{what}: {found}, not {right}"]
 
 
-def _sum(state: Reality, what: str, free: int, running: list[int], site: int) -> list[str]:
+def _size(state: Reality, site: int, changed: int) -> int:
+    begin = state.alone.homes[site].changes
+    return state.places[site].units + sum(state.alone.changes[place].units for place in range(begin, begin + changed))
+
+
+def _sum(state: Reality, what: str, free: int, running: list[int], units: int) -> list[str]:
     used = sum(state.jobs[job].width for job in running)
-    units = state.places[site].units
     return [] if free + used == units else [f"{what}: {free} free and {used} in use of {units}"]
