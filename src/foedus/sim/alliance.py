@@ -36,6 +36,20 @@ class Terms:
     caution: float = 10.0
     lend: int = 36_000
 
+    def draw(self, jobs: int) -> "Drawn":
+        """Draw what the jobs of an alliance are."""
+        chance = np.random.default_rng(self.seed)
+        preemptible, bound = chance.random(jobs), chance.random(jobs)
+        return Drawn(preemptible=preemptible < self.preemptible, bound=bound < self.bound)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """By job: whether it can be recalled, and whether it may only run at home."""
+
+    preemptible: NDArray[np.bool_]
+    bound: NDArray[np.bool_]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -120,8 +134,8 @@ class Alliance:
         """Return what is to take notice of a replay."""
         return watch(sum(self.counts), len(self.sites), self.step)
 
-    def replay(self, state: Reality, seen: Watch | None = None) -> Reality:
-        """Let everything happen, from the state before the first submission on."""
+    def replay(self, state: Reality, seen: Watch | None = None, *, shadows: bool = True) -> Reality:
+        """Let everything happen, from the state before the first submission on; without shadows nothing is ever due."""
         replay(
             state,
             numbers(self.column("run")),
@@ -129,6 +143,7 @@ class Alliance:
             table(End, 2 * len(state.running)),
             zeros(len(self.sites)),
             seen or self.begin_watch(),
+            shadows,
         )
         return state
 
@@ -143,10 +158,9 @@ class Alliance:
             changes=[site.changes for site in self.sites],
             allowed=np.vstack([np.ones(sites, dtype=np.bool_), np.zeros(sites, dtype=np.bool_)]),
         )
-        chance = np.random.default_rng(terms.seed)
-        drawn, bound = chance.random(len(state.jobs)), chance.random(len(state.jobs))
-        put_column(state.live, "preemptible", drawn < terms.preemptible)
-        put_column(state.live, "kind", (bound < terms.bound).astype(np.int64))
+        drawn = terms.draw(len(state.jobs))
+        put_column(state.live, "preemptible", drawn.preemptible)
+        put_column(state.live, "kind", drawn.bound.astype(np.int64))
         put_column(state.live, "restart", terms.restart)
         put_column(state.live, "staging", terms.staging)
         rules = state.rules[0]

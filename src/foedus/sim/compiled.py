@@ -8,7 +8,7 @@ from pathlib import Path
 
 from foedus.core.placement.kernels import COMPILED, keep_compiled
 
-_PACKAGES = ("foedus.core.placement", "foedus.sim")
+_PACKAGES = ("foedus.core.placement", "foedus.sim", "foedus.sim.baselines")
 
 
 @functools.cache

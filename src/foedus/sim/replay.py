@@ -20,10 +20,12 @@ def replay(
     ends: Sequence[End],
     counts: MutableSequence[int],
     seen: Watch,
+    shadows: bool,  # noqa: FBT001 - compiled functions have no keyword-only arguments
 ) -> None:
     """Let everything happen; `run` is by job, `order` the jobs by submission.
 
     `ends` is room for the heaps of the sites, two stretches of what a site can run for each; `counts` by site is 0.
+    Without `shadows` no partner's jobs are followed alone, so that nothing is ever due and nothing recalled.
     """
     came = 0
     while True:
@@ -34,12 +36,7 @@ def replay(
         for site in range(len(state.places)):
             resize(state, site, now)
         fresh = came
-        while came < len(order) and state.jobs[order[came]].submit == now:
-            job = order[came]
-            see(state, state.jobs[job].home, state.jobs[job].width, now)
-            submitted(state.alone, job)
-            wait(state, job)
-            came += 1
+        came = _come(state, order, came, now, shadows)
         for site in range(len(state.places)):
             if next_event(state.alone, state.alone.homes[site]) <= now:
                 advance(state.alone, site, now)
@@ -53,6 +50,19 @@ def replay(
                 arrive(state, job, now)
                 decide(state, now)
         _note_ends(state, run, ends, counts, seen, now)
+
+
+@kernel
+def _come(state: Reality, order: Sequence[int], came: int, now: int, shadows: bool) -> int:  # noqa: FBT001 - as above
+    """Let those jobs come that do now; return how many have."""
+    while came < len(order) and state.jobs[order[came]].submit == now:
+        job = order[came]
+        see(state, state.jobs[job].home, state.jobs[job].width, now)
+        if shadows:
+            submitted(state.alone, job)
+        wait(state, job)
+        came += 1
+    return came
 
 
 @kernel

@@ -38,11 +38,52 @@ def _together(alliance: "Alliance", terms: "Terms") -> "Outcome":
     return alliance.together(terms)
 
 
+def _conservative(alliance: "Alliance", terms: "Terms") -> "Outcome":
+    from foedus.sim.baselines.conservative import conservative
+
+    return conservative(alliance, terms)
+
+
+def _late_binding(alliance: "Alliance", terms: "Terms") -> "Outcome":
+    from foedus.sim.baselines.late_binding import late_binding
+
+    return late_binding(alliance, terms)
+
+
+def _naive(alliance: "Alliance", terms: "Terms") -> "Outcome":
+    from foedus.sim.baselines.naive import naive
+
+    return naive(alliance, terms)
+
+
+def _siblings(alliance: "Alliance", terms: "Terms") -> "Outcome":
+    from foedus.sim.baselines.siblings import siblings
+
+    return siblings(alliance, terms)
+
+
+def _drf(alliance: "Alliance", terms: "Terms") -> "Outcome":
+    from foedus.sim.baselines.drf import drf
+
+    return drf(alliance, terms)
+
+
 SCHEDULES = {
     each.name: each
     for each in (
         Schedule(name="alone", says="every partner on its own site", run=_alone),
         Schedule(name="pooled", says="all sites as one machine, first come first served", run=_pooled),
+        Schedule(name="conservative", says="as alone, but every job that waits has a reservation", run=_conservative),
+        Schedule(name="naive", says="each goes for good to the site that promises to start it first", run=_naive),
+        Schedule(
+            name="siblings", says="each waits at all sites until one starts it, as in Slurm's federation", run=_siblings
+        ),
+        Schedule(name="drf", says="whose jobs hold least of the alliance is next, at every site", run=_drf),
+        Schedule(
+            name="late-binding",
+            says="owners first, and guests on what is free now; nothing is guaranteed",
+            run=_late_binding,
+        ),
         Schedule(name="together", says="shared, and nobody waits longer than alone: the guarantee", run=_together),
     )
 }

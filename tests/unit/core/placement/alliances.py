@@ -1,6 +1,6 @@
 """Random alliances for properties, and EASY once more, written as plainly as can be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -45,6 +45,19 @@ def workloads(draw, name="a"):
 def alliances(most=4):
     sites = st.integers(1, most).flatmap(lambda count: st.tuples(*(workloads(f"s{place}") for place in range(count))))
     return sites.map(Alliance)
+
+
+@st.composite
+def drained(draw, most=4):
+    """Each site is drained up to twice."""
+    sites = draw(alliances(most)).sites
+    times = [draw(st.lists(st.integers(0, 1200), max_size=4, unique=True)) for _ in sites]
+    return Alliance(
+        tuple(
+            replace(site, drains=tuple(zip(*[iter(sorted(some))] * 2, strict=False)))
+            for site, some in zip(sites, times, strict=True)
+        )
+    )
 
 
 def plain_easy(site: Workload) -> list[int]:

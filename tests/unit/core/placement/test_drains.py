@@ -1,7 +1,6 @@
 """Sites that start nothing for a while: nobody is later than with the same drain alone."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from alliances import alliances
+from alliances import drained
 
 from foedus.core.placement.tables import column
 from foedus.core.placement.validate import validate
@@ -19,19 +18,6 @@ from foedus.sim.workload import Remarks, Workload
 
 MANY = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 COSTS = st.sampled_from([0, 1, 7, 300])
-
-
-@st.composite
-def drained(draw):
-    """Each site is drained up to twice."""
-    sites = draw(alliances()).sites
-    times = [draw(st.lists(st.integers(0, 1200), max_size=4, unique=True)) for _ in sites]
-    return Alliance(
-        tuple(
-            replace(site, drains=tuple(zip(*[iter(sorted(some))] * 2, strict=False)))
-            for site, some in zip(sites, times, strict=True)
-        )
-    )
 
 
 @MANY

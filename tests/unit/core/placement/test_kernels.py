@@ -9,6 +9,7 @@ PROGRAM = """
 import numpy as np
 from foedus.core.placement.kernels import COMPILED
 from foedus.sim.alliance import Alliance, Terms
+from foedus.sim.schedules import SCHEDULES
 from foedus.sim.workload import Remarks, Workload
 
 def site(name, capacity, seed):
@@ -21,7 +22,8 @@ def site(name, capacity, seed):
 
 alliance = Alliance((site("a", 16, 1), site("b", 40, 2), site("c", 24, 3)))
 print(COMPILED)
-print(alliance.alone().end.tolist(), alliance.pooled().end.tolist())
+for schedule in SCHEDULES.values():
+    print(schedule.run(alliance, Terms(bound=0.1, staging=60)).end.tolist())
 for preemptible in (0.0, 0.5, 1.0):
     outcome = alliance.together(Terms(preemptible=preemptible, bound=0.1))
     print(outcome.end.tolist(), outcome.recalls.tolist(), outcome.lost.tolist())
