@@ -270,3 +270,15 @@ def test_a_job_that_may_begin_later_waits_and_can_be_cancelled(site):
     record = site.finished(ref)
     assert (record.outcome, record.started, record.elapsed) == (Outcome.CANCELLED, None, Instant(0))
     assert site.look(doubt(ref)).phase is Phase.ENDED
+
+
+def test_a_job_that_was_given_the_id_of_another_is_left_alone(site):
+    """A controller that was killed goes on from what it had saved, and counts from there."""
+    ref = site.run("#SBATCH --begin=now+1hour", "exit 0")
+    site.until(ref, Phase.PENDING)
+    forgotten = replace(ref, marker=replace(ref.marker, job=JobId("999999")), folder=ref.folder.parent / "gone")
+    site.driver.stop(forgotten)
+    site.driver.stop(replace(forgotten, native_id="987654"))
+    assert (site.look(forgotten).phase, site.look(ref).phase) == (Phase.UNKNOWN, Phase.PENDING)
+    site.driver.stop(ref)
+    assert site.finished(ref).outcome is Outcome.CANCELLED

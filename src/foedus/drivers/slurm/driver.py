@@ -92,10 +92,13 @@ class SlurmDriver:
         return answer
 
     def stop(self, ref: Ref) -> None:
-        """Cancel an attempt; without an id it is searched for first."""
-        native_id = ref.native_id or self.look([ref])[ref.marker].native_id
-        if native_id:
-            argv = scancel.command(native_id)
+        """Cancel an attempt, if its id is still its own.
+
+        A controller that was killed forgets what it took last, and gives the same ids to other jobs.
+        """
+        job = self._live(ref)
+        if job is not None:
+            argv = scancel.command(job.native_id)
             scancel.parse(run.run(argv, env=self._env, timeout=self._settings.timeout))
 
     def usage(self, refs: Sequence[Ref]) -> Mapping[Marker, tuple[Record, ...]]:
@@ -134,6 +137,17 @@ class SlurmDriver:
         jobs = squeue.parse(self._ask(squeue.command(mark)), mark)
         found = look.live_jobs([ref], jobs, {launch.marker: account.name})
         return found[launch.marker].native_id if launch.marker in found else ""
+
+    def _live(self, ref: Ref) -> squeue.Job | None:
+        """Return an attempt's job as the controller has it."""
+        mark = separator()
+        argv = squeue.command(mark, ref.native_id)
+        done = run.run(argv, env=self._env, timeout=self._settings.timeout)
+        if squeue.unknown(done.words):
+            return None
+        if done.code != 0:
+            raise SiteTrouble(f"squeue failed with {done.code}: {done.words}")
+        return look.live_jobs([ref], squeue.parse(done.out, mark), _owners([ref])).get(ref.marker)
 
     def _find(self, refs: Sequence[Ref]) -> tuple[Mapping[Marker, squeue.Job], Mapping[Marker, tuple[sacct.Run, ...]]]:
         """Ask the controller about all, and the accounting about those that the controller does not keep alive."""

@@ -41,12 +41,19 @@ class Load:
     tres: str
 
 
-def command(mark: str) -> list[str]:
-    """Ask for every job: the controller sends them all anyway, and search by marker needs them all.
+def command(mark: str, native_id: str | None = None) -> list[str]:
+    """Ask for every job, or for one: a controller that does not know that one says so and fails (`unknown`).
 
-    A field without a width is printed whole; with a number it would be cut.
+    It sends them all anyway when more than one is asked for, and search by marker needs them all. A field without a
+    width is printed whole; with a number it would be cut.
     """
-    return ["squeue", "--noheader", "--all", "--states=all", f"--Format={_format(_SEEN, mark)}"]
+    one = [f"--jobs={native_id}"] if native_id else []
+    return ["squeue", "--noheader", "--all", "--states=all", *one, f"--Format={_format(_SEEN, mark)}"]
+
+
+def unknown(words: str) -> bool:
+    """Say whether the controller answered that it has no such job."""
+    return "invalid job id specified" in words.lower()
 
 
 def parse(text: str, mark: str) -> list[Job]:
