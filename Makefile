@@ -44,8 +44,8 @@ check: .venv/ready  ## Format, lint, types, layers
 bench: .venv/ready system  ## Print the measured figures, each beside its goal (SIZE=0.01 is a quick look)
 	for program in $(filter-out bench/placement.py,$(wildcard bench/*.py)); do FOEDUS_BENCH_SIZE=$(or $(SIZE),1) $(RUN) python $$program || exit 1; done
 
-bench-placement: .venv/ready  ## Placement on eight alliances of real logs, and each of them shaken (SIZE=0.1: once; FOEDUS_TRACES names the logs)
-	FOEDUS_BENCH_SIZE=$(or $(SIZE),1) $(RUN) python bench/placement.py
+bench-placement: .venv/ready  ## Placement on eight alliances of real logs, and each of them shaken (SIZE=0.1: once; ONLY=baselines: how other rules fare; FOEDUS_TRACES names the logs)
+	FOEDUS_BENCH_SIZE=$(or $(SIZE),1) $(RUN) python bench/placement.py $(ONLY)
 
 docs: .venv/ready  ## Write the generated pages of docs/reference anew
 	$(RUN) python docs/generate.py
