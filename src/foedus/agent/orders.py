@@ -7,8 +7,9 @@ from foedus import __version__
 from foedus.agent import agreement as agreements
 from foedus.agent.accounts import Account, NoAccount
 from foedus.agent.context import Context
-from foedus.agent.reconcile import adopted, asked_to_stop, ordered, told_of
+from foedus.agent.reconcile import adopted, ordered, told_of
 from foedus.agent.recover import tell
+from foedus.agent.stopping import asked_to_stop
 from foedus.core.base.errors import BadInput, Forgotten, NotAllowed, Stale
 from foedus.core.base.ids import JobId
 from foedus.core.base.instant import seconds_between
@@ -187,7 +188,7 @@ class Dispatcher:
         for item in board:
             known = context.journal.binding(item.job, item.attempt)
             if known is not None and known.order.attempt >= item.order.attempt:
-                context.change(known.key, lambda row, item=item: told_of(row, item))
+                context.change(known.key, lambda row, item=item: told_of(row, item, context.clock.now()))
                 context.journal.say_again(item.job)
             else:
                 lost.append(self._lost(item))

@@ -1,4 +1,7 @@
-"""Sends the declared outputs of attempts that are over, piece by piece; a broken transfer goes on where it stopped."""
+"""Sends the declared outputs of attempts that are over, piece by piece; a broken transfer goes on where it stopped.
+
+An attempt whose job goes on elsewhere sends its checkpoint in their place.
+"""
 
 import os
 from dataclasses import dataclass, field
@@ -7,6 +10,7 @@ from foedus.agent import reconcile
 from foedus.agent.accounts import Account, look_up
 from foedus.agent.context import Context
 from foedus.agent.rights import rights_of
+from foedus.agent.stopping import called_home, recalled, to_send
 from foedus.agent.workspace import pack_outputs
 from foedus.client.bundle import Caps, Guard, Packed, read_piece
 from foedus.core.base.errors import FoedusError, NotAuthenticated, SiteTrouble, Stale, Unreachable
@@ -28,7 +32,7 @@ class OutputSender:
     _packed: dict[Key, Packed] = field(default_factory=dict[Key, Packed])
 
     def step(self) -> float:
-        """Send the outputs of every attempt that is over."""
+        """Send the files of every attempt that is over."""
         if not self.context.talking:
             return _IDLE_S
         for row in self.context.journal.open_rows():
@@ -41,14 +45,14 @@ class OutputSender:
         context = self.context
         try:
             packed = self._upload(row)
-            outputs, note = packed.manifest.digest, _note(row, packed)
+            digest, note = packed.manifest.digest, _note(row, packed)
         except (Unreachable, Stale, NotAuthenticated):
             raise
         except FoedusError as error:
-            outputs, note = None, f"its outputs did not come back: {error.message}"
+            digest, note = None, f"its {_name(row)} did not come back: {error.message}"
             context.log.warning("outputs not sent", job=row.order.job, attempt=row.newest, error=str(error))
         self._packed.pop(row.key, None)
-        context.change(row.key, lambda row: _sent(row, outputs, note, context.clock.now()))
+        context.change(row.key, lambda row: _sent(row, digest, note, context.clock.now()))
 
     def _upload(self, row: Row) -> Packed:
         context, project = self.context, row.order.project
@@ -56,7 +60,7 @@ class OutputSender:
         packed = self._packed.get(row.key)
         if packed is None:
             caps = Caps(size=context.settings.output_cap_mib * _MEBIBYTE, files=context.settings.files_cap)
-            packed = pack_outputs(context.place(row.order), row.order.spec.outputs, guard, caps)
+            packed = pack_outputs(context.place(row.order), to_send(row), guard, caps)
             self._packed[row.key] = packed
         missing = set(context.hub.missing(project, packed.pieces))
         for piece in packed.pieces:
@@ -77,8 +81,8 @@ class OutputSender:
 def _note(row: Row, packed: Packed) -> str:
     """Tell the user what was declared and is not there."""
     paths = [file.path for file in packed.manifest.files]
-    absent = [pattern for pattern in row.order.spec.outputs if not any(picked(path, (pattern,)) for path in paths)]
-    words = [f"no file matches the declared output {', '.join(absent)}"] if absent else []
+    absent = [pattern for pattern in to_send(row) if not any(picked(path, (pattern,)) for path in paths)]
+    words = [f"no file matches the declared {_name(row)} {', '.join(absent)}"] if absent else []
     if packed.skipped:
         words.append(f"not sent, being no regular files: {', '.join(map(_readable, packed.skipped[:5]))}")
     return "; ".join(words)
@@ -89,8 +93,17 @@ def _readable(path: str) -> str:
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")
 
 
-def _sent(row: Row, outputs: Digest | None, note: str, now: Instant) -> Row:
+def _name(row: Row) -> str:
+    return "checkpoint" if _goes_on(row) else "output"
+
+
+def _goes_on(row: Row) -> bool:
+    return recalled(row) or called_home(row)
+
+
+def _sent(row: Row, digest: Digest | None, note: str, now: Instant) -> Row:
     if row.step is not Step.ENDED:
         return row
     words = "; ".join(part for part in (row.note, note) if part)
-    return reconcile.closed(row.model_copy(update={"sent": True, "outputs": outputs, "note": words}), now)
+    files = {"checkpoint": digest} if _goes_on(row) else {"outputs": digest}
+    return reconcile.closed(row.model_copy(update={"sent": True, "note": words, **files}), now)

@@ -4,11 +4,12 @@ A look that failed never gets here, so it changes nothing. Everything returns th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from foedus.core.base.ids import AllianceId, Marker
-from foedus.core.base.instant import Instant, after, iso, passed, seconds_between
+from foedus.core.base.instant import Instant, after, iso, seconds_between
 from foedus.core.base.units import CpuSeconds, Seconds
 from foedus.core.jobs.job import StopReason
 from foedus.core.jobs.state import AttemptState, Outcome
@@ -33,6 +34,8 @@ class Rules:
     """For an attempt that the cluster had, or a record that it owes."""
     stop_again_s: float = 10
     """Between two commands to end the same attempt."""
+    grace_s: float = 60
+    """How long a running attempt that is called home may save, if its script does not say."""
     revive_s: float = 600
     """How long an ended attempt is still looked at, since an operator may queue it again."""
 
@@ -68,7 +71,13 @@ def adopted(item: BoardItem, now: Instant) -> Row:
         native_id=item.native_id,
         restarts=max(0, item.attempt - item.order.attempt),
         started=now if item.state is AttemptState.RUNNING else None,
+        **_told_before(item, now),
     )
+
+
+def _told_before(item: BoardItem, now: Instant) -> dict[str, Any]:
+    """Take it that an agent before this one has called home what the hub has called home: its end is due to that."""
+    return {"stop": item.stop, "stopped": now} if item.stop is StopReason.HOME else {}
 
 
 def doubted(row: Row, folder: str) -> Row:
@@ -78,26 +87,13 @@ def doubted(row: Row, folder: str) -> Row:
     return row.model_copy(update={"step": Step.HANDING, "adopted": True, "folder": folder, **_KNOWN})
 
 
-def told_of(row: Row, item: BoardItem) -> Row:
-    """Take the hub's word that the cluster had it, where the journal has forgotten that."""
+def told_of(row: Row, item: BoardItem, now: Instant) -> Row:
+    """Take the hub's word that the cluster had it, or that it was called home, where the journal has forgotten that."""
+    if row.stop is None and row.step not in {Step.CLOSED, Step.RETURNED}:
+        row = row.model_copy(update=_told_before(item, now))
     if item.state is AttemptState.BOUND or row.step not in {Step.INTENDED, Step.HANDING}:
         return row
     return row.model_copy(update={"step": Step.HANDED, "adopted": True, "native_id": item.native_id, **_KNOWN})
-
-
-def asked_to_stop(row: Row, why: StopReason) -> Row:
-    """Take an order to end it. What was not handed over yet goes back at once; a cancel outweighs a recall."""
-    if row.step is Step.INTENDED:
-        return returned(row.model_copy(update={"stop": why}), _NEVER[why])
-    if row.step in {Step.CLOSED, Step.RETURNED} or row.stop is StopReason.CANCEL:
-        return row
-    return row.model_copy(update={"stop": why})
-
-
-_NEVER = {
-    StopReason.CANCEL: "cancelled before it was handed to the cluster",
-    StopReason.RECALL: "recalled before it was handed to the cluster",
-}
 
 
 def returned(row: Row, reason: str, *, final: bool = False, policy: Sequence[str] = ()) -> Row:
@@ -150,6 +146,7 @@ def _shown(row: Row, sighting: Sighting, now: Instant) -> Row:
     }
     if restarts > row.restarts or row.step is Step.CLOSED:
         update |= {"started": None, "ended": None, "closed": None, "logged": False, "sent": False}
+        update |= {"asked": None, "heard": False}
     # an attempt that was recalled while it waited is seen through, even if it began in between
     recalled = row.stop is StopReason.RECALL and row.stopped is not None
     match sighting.phase:
@@ -187,34 +184,26 @@ def _not_seen(row: Row, now: Instant, rules: Rules) -> Row:
     return row.model_copy(update={"step": Step.ENDED, "ended": now, "note": note})
 
 
+NEVER = {
+    StopReason.CANCEL: "cancelled before it was handed to the cluster",
+    StopReason.RECALL: "recalled before it was handed to the cluster",
+    StopReason.HOME: "called home before it was handed to the cluster",
+}
+"""What is said of an attempt that was to end before anything was done."""
+
+
 def _absent(row: Row) -> Row:
     """Let it be handed over, since it certainly never was; unless somebody wants it ended."""
     if row.stop is not None:
-        return returned(row, _NEVER[row.stop])
+        return returned(row, NEVER[row.stop])
     return row.model_copy(update={"step": Step.INTENDED, **_KNOWN})
-
-
-def to_be_stopped(row: Row, now: Instant, rules: Rules) -> bool:
-    """Say whether the cluster is to be told now to end it.
-
-    A recall ends only what waits: an attempt that runs when the recall is seen goes on, and the recall is moot.
-    """
-    if row.stop is None or row.step not in {Step.HANDED, Step.RUNNING}:
-        return False
-    if row.stop is StopReason.RECALL and row.step is Step.RUNNING:
-        return False
-    return row.stopped is None or passed(row.stopped, rules.stop_again_s, now)
-
-
-def told_to_stop(row: Row, now: Instant) -> Row:
-    """Note that the cluster was told."""
-    return row.model_copy(update={"stopped": now})
 
 
 def resumed(row: Row, now: Instant) -> Row:
     """Let an attempt be followed by a new process: its waits begin anew, which were measured by another's clock."""
     ended = now if row.step is Step.ENDED and owes_records(row) else row.ended
-    return row.model_copy(update={"ended": ended, "stopped": None if row.stopped is None else now, **_KNOWN})
+    told = {"stopped": row.stopped and now, "asked": row.asked and now}
+    return row.model_copy(update={"ended": ended, **told, **_KNOWN})
 
 
 def owes_records(row: Row) -> bool:
@@ -246,8 +235,16 @@ def new_records(row: Row, records: Sequence[Record], now: Instant, rules: Rules)
         record = found.get(number) or (_missing(row, number, now) if overdue else None)
         if record is None:
             break
-        due.append(record)
+        due.append(_as_called_home(row, record))
     return tuple(due)
+
+
+def _as_called_home(row: Row, record: Record) -> Record:
+    """Tell an end that was asked for from the job's own: whoever ended with 0 has completed, whatever was asked."""
+    asked = row.stop is StopReason.HOME and row.stopped is not None and record.started is not None
+    if asked and record.outcome in {Outcome.FAILED, Outcome.CANCELLED}:
+        return replace(record, outcome=Outcome.PREEMPTED)
+    return record
 
 
 def _missing(row: Row, number: int, now: Instant) -> Record:
@@ -300,17 +297,6 @@ def may_close(row: Row) -> bool:
 def closed(row: Row, now: Instant) -> Row:
     """Close it once all is collected."""
     return row.model_copy(update={"step": Step.CLOSED, "closed": now}) if may_close(row) else row
-
-
-def recalled(row: Row) -> bool:
-    """Say whether it ended because the hub called it back: then the job goes elsewhere."""
-    last = row.runs.get(row.restarts)
-    return (
-        row.stop is StopReason.RECALL
-        and row.stopped is not None
-        and last is not None
-        and last.outcome is Outcome.CANCELLED
-    )
 
 
 def vanished(row: Row) -> bool:

@@ -57,6 +57,8 @@ class AgentSettings(BaseSettings):
     """After a hand-over in doubt: how long the cluster is searched before the attempt is handed over again."""
     lost_after_s: float = Field(default=600, ge=1)
     """How long an attempt may be unknown to the cluster before it counts as lost to a node failure."""
+    grace_s: float = Field(default=60, ge=0, le=3600)
+    """How long a job that is called home while it runs may save its progress, if its ``--signal`` does not say."""
     log_cap_mib: int = Field(default=64, ge=1)
     """Most output of one attempt that is passed on, in MiB; the rest stays in its files at the site."""
     log_rate_kib: int = Field(default=1024, ge=1)

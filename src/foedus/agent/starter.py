@@ -30,6 +30,7 @@ from foedus.policy.cedar import CedarPolicy
 from foedus.policy.local import read_local
 from foedus.store.journal import Change, Key
 from foedus.store.journal_rows import Row, Step
+from foedus.wire.agents import StartOrder
 
 _MEBIBYTE = 1024 * 1024
 _RETRY_S = 5.0
@@ -168,23 +169,26 @@ class Starter:
             return Refusal(reason=account.reason)
         folder = self.context.place(order)
         make_folder(self.context.settings.work, folder, account)
-        if order.bundle is None:
-            return account
-        try:
-            self._unpack(row, account, folder)
-        except (BadInput, TooLarge, NotFound) as error:
-            return Refusal(reason=f"the bundle cannot be used: {error.message}")
-        return account
+        return self._unpacked(order, account, folder) or account
 
-    def _unpack(self, row: Row, account: Account, folder: Path) -> None:
-        context, order = self.context, row.order
-        if order.bundle is None:
-            return
+    def _unpacked(self, order: StartOrder, account: Account, folder: Path) -> Refusal | None:
+        """Unpack what travels with the job, and over it what an earlier attempt has saved."""
+        context, settings, what = self.context, self.context.settings, "bundle"
+        if order.bundle is None and order.checkpoint is None:
+            return None
         cache = Cache(folder=context.folder.cache, fetch=lambda piece: context.hub.piece(order.project, piece))
-        settings = context.settings
         caps = Caps(size=settings.bundle_cap_mib * _MEBIBYTE, files=settings.files_cap)
-        unpack_bundle(order.bundle, cache, folder, account, caps)
+        try:
+            if order.bundle is not None:
+                unpack_bundle(order.bundle, cache, folder, account, caps)
+            if order.checkpoint is not None and order.spec.checkpoint is not None:
+                what = "checkpoint"
+                within = order.spec.checkpoint
+                unpack_bundle(order.checkpoint, cache, folder, account, caps, within=within)
+        except (BadInput, TooLarge, NotFound) as error:
+            return Refusal(reason=f"the {what} cannot be used: {error.message}")
         cache.trim(settings.piece_cache_mib * _MEBIBYTE)
+        return None
 
     def _hand_over(self, ready: Sequence[tuple[Row, Account]]) -> None:
         """Write down that they are being handed over; only then do it, and write down what came of it."""
@@ -231,6 +235,7 @@ class Starter:
             account=account.name,
             guest=order.guest,
             folder=context.place(order),
+            restarts=order.restarts,
         )
         try:
             native_id = context.driver.start(launch)

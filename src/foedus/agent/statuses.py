@@ -1,6 +1,7 @@
 """What the hub is told of an attempt: derived from the row alone, so that telling it again says the same."""
 
-from foedus.agent.reconcile import recalled, vanished
+from foedus.agent.reconcile import vanished
+from foedus.agent.stopping import called_home, recalled
 from foedus.core.base.instant import iso
 from foedus.core.jobs.state import AttemptState
 from foedus.store.journal_rows import Row, Run, Step
@@ -53,9 +54,10 @@ def _over(row: Row) -> StatusItem:
         return _item(row, AttemptState.RETURNED, _join(row.note, "it was never seen to run"))
     if not recalled(row):
         ended = _ended(row, row.restarts, run)
-        return ended.model_copy(update={"outputs": row.outputs, "reason": _join(row.note, row.reason)})
+        files = {"outputs": row.outputs, "checkpoint": row.checkpoint, "back": called_home(row)}
+        return ended.model_copy(update={**files, "reason": _join(row.note, row.reason)})
     words = "recalled before it ran" if run.started is None else f"recalled as it began; {run.elapsed} s are booked"
-    return _item(row, AttemptState.RETURNED, words)
+    return _item(row, AttemptState.RETURNED, _join(row.note, words)).model_copy(update={"checkpoint": row.checkpoint})
 
 
 def _ended(row: Row, restart: int, run: Run) -> StatusItem:

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from foedus.agent import reconcile
+from foedus.agent import reconcile, stopping
 from foedus.agent.context import Context
 from foedus.agent.pace import pause, rest
 from foedus.agent.workspace import owner_of, remove_folder
 from foedus.core.base.errors import SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import Marker
 from foedus.core.base.instant import Instant, after, seconds_between
+from foedus.core.jobs.signals import end_signal
 from foedus.drivers.base import Phase, Record, Sighting
 from foedus.store.journal import Change
 from foedus.store.journal_rows import Row, Step, Tail
@@ -169,30 +170,40 @@ class Watcher:
 
     def _booked(self, row: Row, records: Sequence[Record], now: Instant) -> Row:
         row = reconcile.booked(row, records)
-        if row.step is Step.ENDED and not row.order.spec.outputs:
+        if row.step is Step.ENDED and not stopping.to_send(row):
             row = row.model_copy(update={"sent": True})
         return reconcile.closed(row, now)
 
     def _stop(self, now: Instant) -> None:
         context = self.context
         for row in context.journal.open_rows():
-            if not reconcile.to_be_stopped(row, now, context.rules):
+            wanted = stopping.next_command(row, now, context.rules)
+            if wanted is None:
                 continue
             # written first: whatever becomes of the command, the end that follows is understood as asked for
-            told = context.change(row.key, lambda row: self._told(row, now))
+            told = context.change(row.key, lambda row, wanted=wanted: self._told(row, wanted, now))
             if told is None or told.stopped != now:
                 continue
-            context.log.info("told to stop", job=row.order.job, attempt=row.newest, why=row.stop)
+            context.log.info("told to stop", job=row.order.job, attempt=row.newest, why=row.stop, how=wanted)
             try:
-                context.driver.stop(reconcile.ref(context.alliance, row))
+                self._command(told, wanted)
             except (SiteTrouble, SchedulerRefused) as error:
                 context.log.warning(
                     "the cluster did not take the stop; again soon", job=row.order.job, error=str(error)
                 )
             context.signals.looks.set()
 
-    def _told(self, row: Row, now: Instant) -> Row:
-        return reconcile.told_to_stop(row, now) if reconcile.to_be_stopped(row, now, self.context.rules) else row
+    def _command(self, row: Row, wanted: stopping.Command) -> None:
+        ref = reconcile.ref(self.context.alliance, row)
+        if wanted is stopping.Command.CANCEL:
+            self.context.driver.stop(ref)
+        else:
+            self.context.driver.signal(ref, end_signal(row.order.spec))
+            self.context.change(row.key, stopping.heard)
+
+    def _told(self, row: Row, wanted: stopping.Command, now: Instant) -> Row:
+        still = stopping.next_command(row, now, self.context.rules) is wanted
+        return stopping.told(row, wanted, now) if still else row
 
     def _prune(self, now: Instant) -> None:
         """Once a day, remove the folders of attempts that are long over, and later what the journal has of them."""

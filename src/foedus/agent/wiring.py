@@ -69,7 +69,7 @@ def build(folder: StateFolder, settings: AgentSettings, *, driver: SiteDriver | 
         meter=Meter(
             alliance=enrolment.alliance, site=own.id, partner=own.partner, source=cluster.source, key=keys.present
         ),
-        rules=Rules(settle_s=settings.settle_s, lost_after_s=settings.lost_after_s),
+        rules=Rules(settle_s=settings.settle_s, lost_after_s=settings.lost_after_s, grace_s=settings.grace_s),
         log=log,
         agreement=agreement,
         flags=journal.flags(),

@@ -141,16 +141,23 @@ class Cache:
                 file.unlink(missing_ok=True)
 
 
-def unpack_bundle(bundle: Digest, cache: Cache, folder: Path, account: Account, caps: Caps) -> None:
+def unpack_bundle(
+    bundle: Digest, cache: Cache, folder: Path, account: Account, caps: Caps, *, within: str | None = None
+) -> None:
     """Write the bundle into the attempt's ``work`` folder, as the account.
 
-    Raises `BadInput` or `TooLarge` for a bundle that may not be unpacked, and what fetching raises.
+    Of what another site has packed, a checkpoint, nothing is taken but files in the folder `within`: it may not change
+    the rest. Raises `BadInput` or `TooLarge` for a bundle that may not be unpacked, and what fetching raises.
     """
     manifest = read_manifest(cache.read(bundle), bundle)
+    paths = (entry.path for entry in manifest.files)
+    stray = None if within is None else next((path for path in paths if not path.startswith(f"{within}/")), None)
+    if stray is not None:
+        raise BadInput(Fault(path=stray, fault=f"is not in {within}", remedy="submit the job again"))
     try:
         unpack(manifest, cache.read, folder / "work", caps=caps, guard=rights_of(account))
     except OSError as error:
-        raise SiteTrouble(f"the bundle cannot be written to {folder}: {error.strerror}") from error
+        raise SiteTrouble(f"files cannot be written to {folder}: {error.strerror}") from error
 
 
 def pack_outputs(folder: Path, patterns: tuple[str, ...], guard: Guard, caps: Caps) -> Packed:

@@ -44,6 +44,7 @@ def run(
     --dataset NAMES        data sets that the job uses
     --bundle PATHS         files and folders, below this folder, that travel with the job
     --fetch PATTERNS       results that come back, for `foedus fetch`
+    --checkpoint FOLDER    where the job saves what it needs to go on at another site
     --follow, -f           show what the job writes; exit with its exit code
     --wait, -W             wait until the job has ended; exit with its exit code
     --parsable             print the job's id alone

@@ -18,6 +18,7 @@ from foedus.core.base.checkup import Finding
 from foedus.core.base.ids import Marker
 from foedus.core.base.instant import Instant
 from foedus.core.base.units import CpuSeconds, GpuSeconds, Joules, Mebibytes, Seconds
+from foedus.core.jobs.signals import EndSignal
 from foedus.core.jobs.spec import ArrayTask, JobSpec
 from foedus.core.jobs.state import Outcome
 from foedus.core.ledger.usage import EnergyMethod
@@ -40,6 +41,9 @@ class Launch:
     """Owners go to the owner partition or QOS, guests to the preemptible one."""
     folder: Path
     """The attempt's own folder; exists, belongs to `account`. The job's working directory is ``folder / "work"``."""
+    restarts: int = 0
+    """How many earlier attempts of the job have run, here or elsewhere: it begins with ``SLURM_RESTART_COUNT`` of that
+    number, as after a requeue."""
 
     @property
     def work(self) -> Path:
@@ -144,6 +148,13 @@ class SiteDriver(Protocol):
 
     def stop(self, ref: Ref) -> None:
         """End an attempt, waiting or running, and all its processes. One that is over already is no error."""
+        ...
+
+    def signal(self, ref: Ref, end: EndSignal) -> None:
+        """Send a running attempt the signal that asks it to save and to end; it may take its time, or not end at all.
+
+        One that does not run is no error, and gets nothing. The same signal may come again after `SiteTrouble`.
+        """
         ...
 
     def usage(self, refs: Sequence[Ref]) -> Mapping[Marker, tuple[Record, ...]]:

@@ -7,113 +7,30 @@ The author of a driver gives a `Bench` and calls each of `CASES` with a fresh on
         case(bench)
 
 A case returns if the driver conforms and raises `Nonconforming` if not. The scripts use nothing but ``echo``,
-``sleep``, ``exit`` and ``kill -N $$``, one command a line, so that a driver that only pretends to run can follow.
+``sleep``, ``exit``, ``kill -N $$`` and ``trap``, one command a line, so that a driver that only pretends to run can
+follow.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from types import MappingProxyType
+from collections.abc import Callable
+from dataclasses import replace
 
 from foedus.core.base.errors import SchedulerRefused
-from foedus.core.base.ids import AllianceId, JobId, Marker
-from foedus.core.base.instant import Instant
+from foedus.core.base.ids import JobId, Marker
 from foedus.core.jobs.sbatch import parse
+from foedus.core.jobs.signals import EndSignal, Whom
 from foedus.core.jobs.spec import ArrayTask
 from foedus.core.jobs.spread import NodeGroup
 from foedus.core.jobs.state import Outcome
 from foedus.core.placement.capacity import Lane
-from foedus.drivers.base import Launch, Phase, Record, Ref, Sighting, SiteDriver
+from foedus.drivers.base import Phase, Ref, Sighting
+from foedus.drivers.bench import ALLIANCE, Bench, Nonconforming, same, text_of
 
-_ALLIANCE = AllianceId("conformance")
+__all__ = ["CASES", "Bench", "Nonconforming"]
+
 _SOON = 0.05
 _LONG = "sleep 600"
-_NOTHING: Mapping[str, str] = MappingProxyType({})
-
-
-class Nonconforming(AssertionError):
-    """The driver broke the contract."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """A driver on an idle cluster with an owner lane, and what the cases need to use it."""
-
-    driver: SiteDriver
-    account: str
-    """Local account that the jobs run as."""
-    folder: Callable[[str], Path]
-    """Makes an attempt's folder of this name, with its ``work``; both belong to `account`."""
-    now: Callable[[], Instant]
-    pause: Callable[[float], None]
-    """Lets that many seconds pass (or makes a fake clock move)."""
-    patience: float = 30.0
-    """Seconds within which the cluster does anything that it is asked for."""
-    shorten: Callable[[Launch], Launch] = lambda launch: launch
-    """Gives a launch, whose time limit is a minute, the shortest one that the cluster can hold."""
-    hurry: Callable[[str], None] = lambda _native_id: None
-    """Makes the time limit of a running job come soon, by its native id, where it cannot be shortened before."""
-
-    def launch(
-        self,
-        job: str,
-        *lines: str,
-        guest: bool = False,
-        task: ArrayTask | None = None,
-        arguments: tuple[str, ...] = (),
-        environment: Mapping[str, str] = _NOTHING,
-    ) -> Launch:
-        """Prepare an attempt whose script has these lines."""
-        return Launch(
-            marker=Marker(alliance=_ALLIANCE, job=JobId(job), attempt=1),
-            spec=parse("\n".join(("#!/bin/bash", *lines, "")), (), arguments, environment),
-            task=task,
-            account=self.account,
-            guest=guest,
-            folder=self.folder(job),
-        )
-
-    def start(self, launch: Launch) -> Ref:
-        """Start an attempt and return what an agent would remember."""
-        since = self.now()
-        native_id = self.driver.start(launch)
-        return Ref(marker=launch.marker, native_id=native_id, folder=launch.folder, since=since)
-
-    def run(self, job: str, *lines: str) -> Ref:
-        """Prepare and start an owner's plain attempt."""
-        return self.start(self.launch(job, *lines))
-
-    def look(self, ref: Ref) -> Sighting:
-        """Look at one attempt."""
-        return self.driver.look([ref])[ref.marker]
-
-    def until(self, ref: Ref, *phases: Phase) -> Sighting:
-        """Wait for one of these phases."""
-        left = self.patience
-        while (seen := self.look(ref)).phase not in phases:
-            if left <= 0:
-                raise Nonconforming(f"not {' or '.join(phases)} within {self.patience:g} s: {seen}")
-            self.pause(_SOON)
-            left -= _SOON
-        return seen
-
-    def record(self, ref: Ref) -> Record:
-        """Wait for the end and return the only record."""
-        self.until(ref, Phase.ENDED)
-        found = self.driver.usage([ref])[ref.marker]
-        _same(len(found), 1, "number of records of a job that ran once")
-        return found[0]
-
-
-def _same(found: object, wanted: object, what: str) -> None:
-    if found != wanted:
-        raise Nonconforming(f"{what}: {found!r}, not {wanted!r}")
-
-
-def _text(path: Path | None) -> str:
-    if path is None:
-        raise Nonconforming("an ended job has no path of its output")
-    return path.read_text(encoding="utf-8")
+_TRAPS = 1.0
+"""Seconds that a shell may take to its first two lines."""
 
 
 def succeeds(bench: Bench) -> None:
@@ -121,11 +38,11 @@ def succeeds(bench: Bench) -> None:
     ref = bench.run("1", "echo hello", "sleep 1", "exit 0")
     record = bench.record(ref)
     seen = bench.look(ref)
-    _same((seen.phase, seen.native_id, seen.restarts), (Phase.ENDED, ref.native_id, 0), "sighting")
-    _same((record.outcome, record.exit_code, record.signal), (Outcome.COMPLETED, 0, 0), "end")
-    _same(record.native_id, ref.native_id, "native id of the record")
-    _same(_text(seen.stdout), "hello\n", "output")
-    _same(seen.stderr, seen.stdout, "one file for both streams")
+    same((seen.phase, seen.native_id, seen.restarts), (Phase.ENDED, ref.native_id, 0), "sighting")
+    same((record.outcome, record.exit_code, record.signal), (Outcome.COMPLETED, 0, 0), "end")
+    same(record.native_id, ref.native_id, "native id of the record")
+    same(text_of(seen.stdout), "hello\n", "output")
+    same(seen.stderr, seen.stdout, "one file for both streams")
 
 
 def record_is_exact(bench: Bench) -> None:
@@ -140,22 +57,22 @@ def record_is_exact(bench: Bench) -> None:
         raise Nonconforming(f"times out of order: {record}")
     if abs((record.ended - started) // 1000 - record.elapsed) > 1 or not 2 <= record.elapsed <= 2 + bench.patience:  # noqa: PLR2004
         raise Nonconforming(f"elapsed does not fit the times: {record}")
-    _same((record.nodes, record.cpus, record.restart), (1, 2, 0), "nodes, CPUs, restart")
-    _same(record.cpu_seconds, 2 * record.elapsed, "CPU-seconds")
-    _same(sum(record.gpus.values()), len(gpus), "GPUs")
-    _same(record.gpu_seconds, {model: count * record.elapsed for model, count in record.gpus.items()}, "GPU-seconds")
+    same((record.nodes, record.cpus, record.restart), (1, 2, 0), "nodes, CPUs, restart")
+    same(record.cpu_seconds, 2 * record.elapsed, "CPU-seconds")
+    same(sum(record.gpus.values()), len(gpus), "GPUs")
+    same(record.gpu_seconds, {model: count * record.elapsed for model, count in record.gpus.items()}, "GPU-seconds")
 
 
 def exit_code_is_kept(bench: Bench) -> None:
     """Check that another exit code than 0 is a failure with that code."""
     record = bench.record(bench.run("3", "exit 3"))
-    _same((record.outcome, record.exit_code, record.signal), (Outcome.FAILED, 3, 0), "end")
+    same((record.outcome, record.exit_code, record.signal), (Outcome.FAILED, 3, 0), "end")
 
 
 def signal_is_kept(bench: Bench) -> None:
     """Check that a script that a signal ends is a failure with that signal."""
     record = bench.record(bench.run("4", "kill -9 $$"))
-    _same((record.outcome, record.signal), (Outcome.FAILED, 9), "end")
+    same((record.outcome, record.signal), (Outcome.FAILED, 9), "end")
 
 
 def time_limit_holds(bench: Bench) -> None:
@@ -163,7 +80,7 @@ def time_limit_holds(bench: Bench) -> None:
     ref = bench.start(bench.shorten(bench.launch("5", "#SBATCH --time=1", _LONG)))
     bench.until(ref, Phase.RUNNING)
     bench.hurry(ref.native_id or "")
-    _same(bench.record(ref).outcome, Outcome.TIMEOUT, "outcome")
+    same(bench.record(ref).outcome, Outcome.TIMEOUT, "outcome")
 
 
 def running_job_is_stopped(bench: Bench) -> None:
@@ -172,10 +89,10 @@ def running_job_is_stopped(bench: Bench) -> None:
     bench.until(ref, Phase.RUNNING)
     bench.driver.stop(ref)
     record = bench.record(ref)
-    _same(record.outcome, Outcome.CANCELLED, "outcome")
-    _same(record.cpu_seconds, record.cpus * record.elapsed, "CPU-seconds")
+    same(record.outcome, Outcome.CANCELLED, "outcome")
+    same(record.cpu_seconds, record.cpus * record.elapsed, "CPU-seconds")
     bench.driver.stop(ref)
-    _same(bench.record(ref), record, "record after a second stop")
+    same(bench.record(ref), record, "record after a second stop")
 
 
 def waiting_job_is_stopped(bench: Bench) -> None:
@@ -183,11 +100,11 @@ def waiting_job_is_stopped(bench: Bench) -> None:
     blocker = _fill(bench, "7")
     ref = bench.run("8", "echo ran")
     seen = bench.until(ref, Phase.PENDING)
-    _same((seen.native_id, seen.started), (ref.native_id, None), "sighting of a waiting job")
+    same((seen.native_id, seen.started), (ref.native_id, None), "sighting of a waiting job")
     bench.driver.stop(ref)
     record = bench.record(ref)
-    _same((record.outcome, record.started, record.elapsed), (Outcome.CANCELLED, None, 0), "record")
-    _same((sum(record.gpu_seconds.values()), record.cpu_seconds), (0, 0), "usage")
+    same((record.outcome, record.started, record.elapsed), (Outcome.CANCELLED, None, 0), "record")
+    same((sum(record.gpu_seconds.values()), record.cpu_seconds), (0, 0), "usage")
     bench.driver.stop(blocker)
     bench.until(blocker, Phase.ENDED)
 
@@ -196,30 +113,72 @@ def doubtful_stop_finds_the_job(bench: Bench) -> None:
     """Check that a job is stopped even if the agent never learnt its id."""
     ref = bench.run("9", _LONG)
     bench.driver.stop(replace(ref, native_id=None))
-    _same(bench.record(ref).outcome, Outcome.CANCELLED, "outcome")
+    same(bench.record(ref).outcome, Outcome.CANCELLED, "outcome")
+
+
+def signal_asks_a_job_to_end(bench: Bench) -> None:
+    """Check that the script hears its signal, ends as it wants to, and that its end is not taken for a stop."""
+    ref = bench.run("24", "trap 'exit 3' TERM", _LONG)
+    bench.until(ref, Phase.RUNNING)
+    bench.pause(_TRAPS)
+    bench.driver.signal(ref, EndSignal())
+    record = bench.record(ref)
+    same((record.outcome, record.exit_code), (Outcome.FAILED, 3), "end")
+    bench.driver.signal(ref, EndSignal())
+    same(bench.record(ref), record, "record after a second signal")
+
+
+def signal_may_be_passed_over(bench: Bench) -> None:
+    """Check that a job that goes on in spite of the signal runs until it is stopped."""
+    ref = bench.run("25", "trap '' TERM", _LONG)
+    bench.until(ref, Phase.RUNNING)
+    bench.pause(_TRAPS)
+    bench.driver.signal(ref, EndSignal(whom=Whom.BATCH))
+    bench.pause(_TRAPS)
+    same(bench.look(ref).phase, Phase.RUNNING, "phase after the signal")
+    bench.driver.stop(ref)
+    same(bench.record(ref).outcome, Outcome.CANCELLED, "outcome")
+
+
+def waiting_job_hears_no_signal(bench: Bench) -> None:
+    """Check that a job that waits gets no signal, and runs as if there had been none."""
+    blocker = _fill(bench, "26")
+    ref = bench.run("27", "exit 0")
+    bench.until(ref, Phase.PENDING)
+    bench.driver.signal(ref, EndSignal())
+    bench.driver.stop(blocker)
+    same(bench.record(ref).outcome, Outcome.COMPLETED, "outcome")
+
+
+def restarts_are_counted_on(bench: Bench) -> None:
+    """Check that a job that has run elsewhere before finds that in its environment."""
+    launch = replace(bench.launch("28", "echo again $SLURM_RESTART_COUNT"), restarts=2)
+    ref = bench.start(launch)
+    bench.record(ref)
+    same(text_of(bench.look(ref).stdout), "again 2\n", "output")
 
 
 def unknown_is_a_third_answer(bench: Bench) -> None:
     """Check that an attempt that never reached the cluster is unknown, without records, and stopped without error."""
     ref = Ref(
-        marker=Marker(alliance=_ALLIANCE, job=JobId("10"), attempt=1),
+        marker=Marker(alliance=ALLIANCE, job=JobId("10"), attempt=1),
         native_id=None,
         folder=bench.folder("10"),
         since=bench.now(),
     )
     bench.driver.stop(ref)
-    _same(bench.look(ref), Sighting(phase=Phase.UNKNOWN), "sighting")
-    _same(tuple(bench.driver.usage([ref])[ref.marker]), (), "records")
+    same(bench.look(ref), Sighting(phase=Phase.UNKNOWN), "sighting")
+    same(tuple(bench.driver.usage([ref])[ref.marker]), (), "records")
 
 
 def marker_finds_the_job(bench: Bench) -> None:
     """Check that without its id a job is found by its marker, at every point of its life, with the same answers."""
     ref = bench.run("11", "sleep 2", "exit 4")
     doubt = replace(ref, native_id=None)
-    _same(bench.look(doubt).native_id, ref.native_id, "native id found at the start")
+    same(bench.look(doubt).native_id, ref.native_id, "native id found at the start")
     bench.until(ref, Phase.ENDED)
-    _same(bench.look(doubt), bench.look(ref), "sighting")
-    _same(bench.driver.usage([doubt]), bench.driver.usage([ref]), "records")
+    same(bench.look(doubt), bench.look(ref), "sighting")
+    same(bench.driver.usage([doubt]), bench.driver.usage([ref]), "records")
 
 
 def attempts_are_told_apart(bench: Bench) -> None:
@@ -227,9 +186,9 @@ def attempts_are_told_apart(bench: Bench) -> None:
     first = bench.launch("12", "exit 5")
     second = replace(first, marker=replace(first.marker, attempt=2), folder=bench.folder("12-2"))
     refs = [bench.start(first), bench.start(replace(second, spec=parse("#!/bin/bash\nexit 6\n")))]
-    _same([bench.record(ref).exit_code for ref in refs], [5, 6], "exit codes")
+    same([bench.record(ref).exit_code for ref in refs], [5, 6], "exit codes")
     doubts = [replace(ref, native_id=None) for ref in refs]
-    _same([bench.record(ref).exit_code for ref in doubts], [5, 6], "exit codes by marker")
+    same([bench.record(ref).exit_code for ref in doubts], [5, 6], "exit codes by marker")
 
 
 def one_look_answers_all(bench: Bench) -> None:
@@ -239,13 +198,13 @@ def one_look_answers_all(bench: Bench) -> None:
     running = bench.run("14", _LONG)
     bench.until(running, Phase.RUNNING)
     unknown = replace(
-        ended, marker=Marker(alliance=_ALLIANCE, job=JobId("15"), attempt=1), native_id=None, folder=bench.folder("15")
+        ended, marker=Marker(alliance=ALLIANCE, job=JobId("15"), attempt=1), native_id=None, folder=bench.folder("15")
     )
     answer = bench.driver.look([running, unknown, ended])
     phases = {marker.job: seen.phase for marker, seen in answer.items()}
-    _same(phases, {"14": Phase.RUNNING, "15": Phase.UNKNOWN, "13": Phase.ENDED}, "phases")
-    _same(bench.driver.look([]), {}, "answer to no question")
-    _same(bench.driver.usage([]), {}, "usage of nothing")
+    same(phases, {"14": Phase.RUNNING, "15": Phase.UNKNOWN, "13": Phase.ENDED}, "phases")
+    same(bench.driver.look([]), {}, "answer to no question")
+    same(bench.driver.usage([]), {}, "usage of nothing")
     bench.driver.stop(running)
     bench.until(running, Phase.ENDED)
 
@@ -256,10 +215,10 @@ def array_task_sees_its_array(bench: Bench) -> None:
     names = ("JOB_ID", "TASK_ID", "TASK_COUNT", "TASK_MIN", "TASK_MAX", "TASK_STEP")
     lines = [f"echo $SLURM_ARRAY_{name}" for name in names]
     ref = bench.start(bench.launch("16", "#SBATCH --array=1,7,13", *lines, task=task))
-    _same(bench.record(ref).outcome, Outcome.COMPLETED, "outcome")
+    same(bench.record(ref).outcome, Outcome.COMPLETED, "outcome")
     path = bench.look(ref).stdout
-    _same(_text(path).split(), ["16", "7", "3", "1", "13", "6"], "variables")
-    _same(path.name if path else None, "slurm-16_7.out", "file")
+    same(text_of(path).split(), ["16", "7", "3", "1", "13", "6"], "variables")
+    same(path.name if path else None, "slurm-16_7.out", "file")
 
 
 def arguments_and_variables_arrive(bench: Bench) -> None:
@@ -273,7 +232,7 @@ def arguments_and_variables_arrive(bench: Bench) -> None:
     )
     ref = bench.start(launch)
     bench.record(ref)
-    _same(_text(bench.look(ref).stdout), "a b|*|4 2\n", "output")
+    same(text_of(bench.look(ref).stdout), "a b|*|4 2\n", "output")
 
 
 def outputs_go_where_the_script_says(bench: Bench) -> None:
@@ -282,8 +241,8 @@ def outputs_go_where_the_script_says(bench: Bench) -> None:
     bench.record(ref)
     seen = bench.look(ref)
     work = ref.folder / "work"
-    _same((seen.stdout, seen.stderr), (work / f"out-{ref.native_id}.txt", work / "err-probe.txt"), "files")
-    _same(_text(seen.stdout), "hello\n", "output")
+    same((seen.stdout, seen.stderr), (work / f"out-{ref.native_id}.txt", work / "err-probe.txt"), "files")
+    same(text_of(seen.stdout), "hello\n", "output")
 
 
 def impossible_request_is_refused(bench: Bench) -> None:
@@ -301,16 +260,16 @@ def impossible_request_is_refused(bench: Bench) -> None:
 def capacity_follows_the_jobs(bench: Bench) -> None:
     """Check that a running job takes its share off what is free, and gives it back."""
     idle = _owner(bench)
-    _same((idle.open, _cpus(idle.free)), (True, _cpus(idle.whole)), "an idle cluster: open, CPUs free")
+    same((idle.open, _cpus(idle.free)), (True, _cpus(idle.whole)), "an idle cluster: open, CPUs free")
     ref = bench.run("20", "#SBATCH --ntasks=1 --cpus-per-task=2", *_gpus(bench), _LONG)
     bench.until(ref, Phase.RUNNING)
     busy = _owner(bench)
-    _same(_cpus(idle.free) - _cpus(busy.free), 2, "CPUs taken")
-    _same(_all_gpus(idle.free) - _all_gpus(busy.free), len(_gpus(bench)), "GPUs taken")
-    _same(busy.whole, idle.whole, "the same nodes when empty")
+    same(_cpus(idle.free) - _cpus(busy.free), 2, "CPUs taken")
+    same(_all_gpus(idle.free) - _all_gpus(busy.free), len(_gpus(bench)), "GPUs taken")
+    same(busy.whole, idle.whole, "the same nodes when empty")
     bench.driver.stop(ref)
     bench.until(ref, Phase.ENDED)
-    _same(_settled(bench, idle), idle, "capacity afterwards")
+    same(_settled(bench, idle), idle, "capacity afterwards")
 
 
 def full_site_offers_nothing(bench: Bench) -> None:
@@ -319,16 +278,16 @@ def full_site_offers_nothing(bench: Bench) -> None:
     ref = bench.run("22", "exit 0")
     bench.until(ref, Phase.PENDING)
     lane = _owner(bench)
-    _same((_cpus(lane.free), lane.queued), (0, 1), "CPUs free and jobs waiting")
+    same((_cpus(lane.free), lane.queued), (0, 1), "CPUs free and jobs waiting")
     bench.driver.stop(blocker)
-    _same(bench.record(ref).outcome, Outcome.COMPLETED, "outcome of the job that waited")
+    same(bench.record(ref).outcome, Outcome.COMPLETED, "outcome of the job that waited")
 
 
 def guest_job_runs(bench: Bench) -> None:
     """Check that where there is a lane for guests, a guest's job runs in it."""
     if bench.driver.capacity().guest is None:
         return
-    _same(bench.record(bench.start(bench.launch("23", "exit 0", guest=True))).outcome, Outcome.COMPLETED, "outcome")
+    same(bench.record(bench.start(bench.launch("23", "exit 0", guest=True))).outcome, Outcome.COMPLETED, "outcome")
 
 
 def _fill(bench: Bench, job: str) -> Ref:
@@ -377,6 +336,10 @@ CASES: tuple[Callable[[Bench], None], ...] = (
     running_job_is_stopped,
     waiting_job_is_stopped,
     doubtful_stop_finds_the_job,
+    signal_asks_a_job_to_end,
+    signal_may_be_passed_over,
+    waiting_job_hears_no_signal,
+    restarts_are_counted_on,
     unknown_is_a_third_answer,
     marker_finds_the_job,
     attempts_are_told_apart,

@@ -1,11 +1,12 @@
 """A driver for tests that only pretends to have a cluster.
 
-It runs nothing: it reads the script's ``echo``, ``sleep``, ``exit`` and ``kill -N $$`` lines and works out what would
-have happened by the clock that it was given. For faults put a wrapper of `foedus.drivers.faulty` around it, or around
-any other driver.
+It runs nothing: it reads the script's ``echo``, ``sleep``, ``exit``, ``kill -N $$`` and ``trap`` lines and works out
+what would have happened by the clock that it was given. For faults put a wrapper of `foedus.drivers.faulty` around it,
+or around any other driver.
 """
 
 import contextlib
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,12 +16,15 @@ from foedus.core.base.errors import SchedulerRefused
 from foedus.core.base.ids import Marker
 from foedus.core.base.instant import Clock, Instant
 from foedus.core.base.units import CpuSeconds, GpuSeconds, Mebibytes, Seconds
+from foedus.core.jobs.signals import EndSignal
 from foedus.core.jobs.spread import NodeGroup
 from foedus.core.jobs.state import Outcome
 from foedus.core.placement.capacity import Capacity, Lane
 from foedus.drivers.base import Launch, Phase, Record, Ref, Sighting
 from foedus.drivers.pretence import Conduct, pretend
 
+_DIES = -1
+"""What a script without a ``trap`` does."""
 _NODE = NodeGroup(count=1, cpus=8, memory=Mebibytes(16000), gpus=4, gpu_model="a100")
 
 
@@ -111,6 +115,19 @@ class FakeDriver:
         job = self._find(ref)
         if job is not None and job.newest.ended is None:
             self._end(job, now, Outcome.CANCELLED)
+        self._advance()
+
+    def signal(self, ref: Ref, end: EndSignal) -> None:
+        """Send a signal: it ends the job at once, as the script's ``trap`` says if it has one."""
+        now = self._advance()
+        job = self._find(ref)
+        if job is None or job.newest.started is None or job.newest.ended is not None:
+            return
+        code = job.conduct.trapped.get(end.name, _DIES)
+        if code is not None:
+            self._end(job, now, Outcome.COMPLETED if code == 0 else Outcome.FAILED)
+            job.newest.exit_code = max(code, 0)
+            job.newest.signal = 0 if code >= 0 else signal.Signals[f"SIG{end.name}"]
         self._advance()
 
     def usage(self, refs: Sequence[Ref]) -> Mapping[Marker, tuple[Record, ...]]:

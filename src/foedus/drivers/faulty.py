@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from foedus.core.base.errors import SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import Marker
+from foedus.core.jobs.signals import EndSignal
 from foedus.core.placement.capacity import Capacity
 from foedus.drivers.base import Launch, Phase, Record, Ref, Sighting, SiteDriver
 
@@ -43,6 +44,10 @@ class _Around:
         """Hand on."""
         self.driver.stop(ref)
 
+    def signal(self, ref: Ref, end: EndSignal) -> None:
+        """Hand on."""
+        self.driver.signal(ref, end)
+
     def usage(self, refs: Sequence[Ref]) -> Mapping[Marker, tuple[Record, ...]]:
         """Hand on."""
         return self.driver.usage(refs)
@@ -59,7 +64,7 @@ class _Around:
 
 
 class ForgetfulDriver(_Around):
-    """Starts and stops attempts, and loses the answer: the job is there, the agent does not know."""
+    """Starts, signals and stops attempts, and loses the answer: the job is there, the agent does not know."""
 
     def start(self, launch: Launch) -> str:
         """Start, then fail."""
@@ -74,9 +79,15 @@ class ForgetfulDriver(_Around):
         if self._fails():
             raise SiteTrouble("scancel did not answer within 30 s")
 
+    def signal(self, ref: Ref, end: EndSignal) -> None:
+        """Send, then fail."""
+        self.driver.signal(ref, end)
+        if self._fails():
+            raise SiteTrouble("scancel did not answer within 30 s")
+
 
 class DeafDriver(_Around):
-    """Never hears what it is told: nothing is started or stopped."""
+    """Never hears what it is told: nothing is started, signalled or stopped."""
 
     def start(self, launch: Launch) -> str:
         """Fail without an effect."""
@@ -89,6 +100,12 @@ class DeafDriver(_Around):
         if self._fails():
             raise SiteTrouble("unable to contact the controller")
         self.driver.stop(ref)
+
+    def signal(self, ref: Ref, end: EndSignal) -> None:
+        """Fail without an effect."""
+        if self._fails():
+            raise SiteTrouble("unable to contact the controller")
+        self.driver.signal(ref, end)
 
 
 class BlindDriver(_Around):
@@ -176,6 +193,11 @@ class SlowDriver(_Around):
         """Wait, then hand on."""
         self._wait()
         self.driver.stop(ref)
+
+    def signal(self, ref: Ref, end: EndSignal) -> None:
+        """Wait, then hand on."""
+        self._wait()
+        self.driver.signal(ref, end)
 
     def usage(self, refs: Sequence[Ref]) -> Mapping[Marker, tuple[Record, ...]]:
         """Wait, then hand on."""

@@ -1,9 +1,12 @@
-"""What a script would do, for drivers that run nothing: ``echo``, ``sleep``, ``exit`` and ``kill -N $$`` lines."""
+"""What a script would do, for drivers that run nothing.
+
+It is read out of its ``echo``, ``sleep``, ``exit``, ``kill -N $$`` and ``trap 'exit N' SIGNAL`` lines.
+"""
 
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from foedus.core.jobs.state import Outcome
@@ -20,6 +23,8 @@ class Conduct:
     output: str
     exit_code: int
     signal: int
+    trapped: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
+    """Signals that do not end it as they do anybody: the exit code that it ends with, `None` where it goes on."""
 
     @property
     def outcome(self) -> Outcome:
@@ -50,6 +55,8 @@ def pretend(launch: Launch) -> Conduct:
     names = _variables(launch)
     seconds = 0
     said: list[str] = []
+    trapped: dict[str, int | None] = {}
+    code = signal = 0
     for line in launch.spec.script.splitlines():
         words = shlex.split(_NAME.sub(lambda match: names.get(match[1], ""), line), comments=True)
         match words:
@@ -57,18 +64,23 @@ def pretend(launch: Launch) -> Conduct:
                 said.append(f"{' '.join(rest)}\n")
             case ["sleep", length]:
                 seconds += int(float(length))
-            case ["exit", code]:
-                return Conduct(seconds=seconds, output="".join(said), exit_code=int(code), signal=0)
+            case ["trap", action, *names_of]:
+                trapped |= dict.fromkeys(names_of, int(action.rpartition(" ")[2]) if action else None)
+            case ["exit", number]:
+                code = int(number)
+                break
             case ["kill", number, _]:
-                return Conduct(seconds=seconds, output="".join(said), exit_code=0, signal=-int(number))
+                signal = -int(number)
+                break
             case _:
                 pass
-    return Conduct(seconds=seconds, output="".join(said), exit_code=0, signal=0)
+    return Conduct(seconds=seconds, output="".join(said), exit_code=code, signal=signal, trapped=trapped)
 
 
 def _variables(launch: Launch) -> Mapping[str, str]:
     names = {str(number): text for number, text in enumerate(launch.spec.arguments, start=1)}
     names |= dict(launch.spec.environment)
+    names |= {"SLURM_RESTART_COUNT": str(launch.restarts)} if launch.restarts else {}
     task = launch.task
     if task is not None:
         names |= {

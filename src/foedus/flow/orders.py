@@ -43,6 +43,7 @@ def hello(tx: Transaction, site: SiteId, now: Instant, *, known: int = 0) -> Hel
             state=attempt.state,
             native_id=attempt.native_id,
             order=order,
+            stop=attempt.stop,
         )
         for attempt, order in zip(attempts, orders, strict=True)
     ]
@@ -101,16 +102,30 @@ def _start_orders(tx: Transaction, attempts: Sequence[Attempt]) -> list[StartOrd
     parents = {parent for job in jobs if (parent := parent_array(job))}
     arrays = tx.jobs.arrays(sorted(parents))
     return [
-        _start_order(attempt, jobs[attempt.job], specs[jobs[attempt.job].spec], arrays.get(_array(attempt.job)))
+        _start_order(
+            attempt,
+            jobs[attempt.job],
+            specs[jobs[attempt.job].spec],
+            arrays.get(_array(attempt.job)),
+            earlier=_earlier(tx, attempt),
+        )
         for attempt in attempts
     ]
+
+
+def _earlier(tx: Transaction, attempt: Attempt) -> Sequence[Attempt]:
+    """Load the job's attempts before this one; most have none."""
+    return [one for one in tx.attempts.of(attempt.job) if one.number < attempt.number] if attempt.number > 1 else ()
 
 
 def _array(job: JobId) -> JobId:
     return parent_array(job) or job
 
 
-def _start_order(attempt: Attempt, job: Job, spec: JobSpec, array: Array | None) -> StartOrder:
+def _start_order(
+    attempt: Attempt, job: Job, spec: JobSpec, array: Array | None, *, earlier: Sequence[Attempt]
+) -> StartOrder:
+    """Write an order; of the job's earlier attempts the newest that left its progress hands it on."""
     return StartOrder(
         job=job.id,
         attempt=attempt.number,
@@ -123,6 +138,8 @@ def _start_order(attempt: Attempt, job: Job, spec: JobSpec, array: Array | None)
         spec=spec,
         task=_task(job, array),
         bundle=job.bundle,
+        restarts=sum(one.started is not None for one in earlier),
+        checkpoint=next((one.checkpoint for one in reversed(earlier) if one.checkpoint is not None), None),
     )
 
 

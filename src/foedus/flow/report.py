@@ -113,6 +113,7 @@ def _change(one: _Report, allowed: frozenset[AttemptState], **changes: Instant |
         signal=item.signal,
         reason=item.reason or None,
         outputs=item.outputs,
+        checkpoint=item.checkpoint,
         **changes,
     )
 
@@ -151,15 +152,42 @@ def _ended(tx: Transaction, one: _Report) -> None:
     changed = tx.attempts.change(_change(one, LIVE_ATTEMPT, started=item.started, ended=item.ended or one.now))
     if changed:
         kind = StoryKind.REQUEUED if item.requeued_as else StoryKind.ENDED
-        _tell(one, kind, outcome=item.outcome, exit_code=item.exit_code, signal=item.signal, reason=item.reason)
+        facts = {"home": True, "checkpoint": item.checkpoint is not None} if item.back else {}
+        _tell(
+            one,
+            kind,
+            outcome=item.outcome,
+            exit_code=item.exit_code,
+            signal=item.signal,
+            reason=item.reason,
+            ran=_ran(item),
+            **facts,
+        )
     elif item.outputs is not None and one.attempt.state is AttemptState.ENDED:
         late = frozenset({AttemptState.ENDED})
         outputs = AttemptChange(job=item.job, number=item.attempt, state=item.state, allowed=late, outputs=item.outputs)
         tx.attempts.change(outputs)
     if item.requeued_as is not None:
         _next(tx, one, item.requeued_as)
+    elif changed and one.newest and item.back:
+        _back(tx, one)
     elif changed and one.newest:
         _end(tx, one)
+
+
+def _ran(item: StatusItem) -> int:
+    """Return the seconds that an attempt has run."""
+    return 0 if item.started is None or item.ended is None else round(seconds_between(item.started, item.ended))
+
+
+def _back(tx: Transaction, one: _Report) -> None:
+    """Let a job that was called home wait for its place there; it is not over, and its attempts stay as they are."""
+    reason = f"called home from {one.site}; {'its progress came along' if one.item.checkpoint else 'it begins anew'}"
+    change = JobChange(
+        job=one.job.id, move=Move.RETURN, at=one.now, reason=reason, fence=one.item.attempt, clear_run=True
+    )
+    if tx.jobs.change(change):
+        _again(tx, one, one.job.sites)
 
 
 def _end(tx: Transaction, one: _Report) -> None:
@@ -216,15 +244,23 @@ def _next(tx: Transaction, one: _Report, number: int) -> None:
         bound=one.now,
         offered=one.now,
         handed=one.now,
-        stop=StopReason.CANCEL if one.job.cancel else None,
+        stop=_still_asked(one),
     )
     tx.attempts.add([attempt])
+
+
+def _still_asked(one: _Report) -> StopReason | None:
+    """Say why the next attempt at the same site is to end at once: what was asked of the one before still holds."""
+    if one.job.cancel:
+        return StopReason.CANCEL
+    return StopReason.HOME if one.attempt.stop is StopReason.HOME else None
 
 
 def _returned(tx: Transaction, one: _Report) -> None:
     item = one.item
     # What was called back may have begun to run, and the hub may have heard of that, before the site ended it.
-    allowed = LIVE_ATTEMPT if one.attempt.stop is StopReason.RECALL else LIVE_ATTEMPT - {AttemptState.RUNNING}
+    called_back = one.attempt.stop in {StopReason.RECALL, StopReason.HOME}
+    allowed = LIVE_ATTEMPT if called_back else LIVE_ATTEMPT - {AttemptState.RUNNING}
     if not tx.attempts.change(_change(one, allowed, ended=one.now)):
         return
     _tell(one, StoryKind.RETURNED, reason=item.reason, policy=list(item.policy), final=item.final)

@@ -17,6 +17,7 @@ from foedus.flow.views import attempt_view, job_view, one, reach
 from foedus.wire.jobs import StoryLine, WhyView
 
 _Data = Mapping[str, object]
+_MINUTE = 60
 
 
 def why(
@@ -146,11 +147,21 @@ def _ended(data: _Data, _agreement: Agreement, _language: str) -> str:
     words = f" ({data['reason']})" if data.get("reason") else ""
     signal = f", signal {data['signal']}" if data.get("signal") else ""
     code = "" if data.get("exit_code") is None else f", exit code {data['exit_code']}"
+    if data.get("home"):
+        progress = "with its checkpoint" if data.get("checkpoint") else "without a checkpoint: it begins anew"
+        return f"Attempt {data['attempt']} ran {_duration(data)} at {data['site']}, called home {progress}{words}"
     return f"Attempt {data['attempt']} at {data['site']}: {data['outcome']}{code}{signal}{words}"
 
 
 def _requeued(data: _Data, _agreement: Agreement, _language: str) -> str:
-    return f"Attempt {data['attempt']} at {data['site']} was {data['outcome']}; the site queued the job again"
+    after = f" after {_duration(data)}" if data.get("ran") else ""
+    return f"Attempt {data['attempt']} at {data['site']} was {data['outcome']}{after}; the site queued the job again"
+
+
+def _duration(data: _Data) -> str:
+    """Say how long an attempt ran."""
+    seconds = cast("int", data.get("ran", 0))
+    return f"{seconds} s" if seconds < _MINUTE else f"{seconds // _MINUTE} min"
 
 
 def _booked(data: _Data, _agreement: Agreement, _language: str) -> str:
@@ -179,6 +190,7 @@ _TELL: dict[StoryKind, Callable[[_Data, Agreement, str], str]] = {
     StoryKind.CANCEL_ASKED: _plain("{by} asked to cancel it; {site} was told"),
     StoryKind.CANCELLED: _plain("Cancelled: {reason}"),
     StoryKind.RECALLED: _plain("Asked back from {site}, which had not started it, for {for}"),
+    StoryKind.CALLED_HOME: _plain("Called home from {site} while it ran: {reason}"),
     StoryKind.REVIVED: _plain("{site} ran it again after it had ended, as attempt {next}"),
 }
 

@@ -22,7 +22,14 @@ _OLDEST_FIRST: Final = (table.c.bound, table.c.job, table.c.number)
 _WAITING: Final = LIVE_ATTEMPT - {AttemptState.RUNNING}
 _PLAIN: Final = (
     "epoch", "native_id", "handed", "started", "ended", "exit_code", "signal", "reason", "outputs",
+    "checkpoint",
 )  # fmt: skip
+_MAY_STOP: Final = {
+    StopReason.CANCEL: (LIVE_ATTEMPT, (StopReason.HOME, StopReason.RECALL)),
+    StopReason.HOME: (frozenset({AttemptState.RUNNING}), (StopReason.RECALL,)),
+    StopReason.RECALL: (_WAITING, ()),
+}
+"""In which states an end may be asked for, and in place of what."""
 _ONE: Final = (table.c.job == bindparam("which"), table.c.number == bindparam("what"))
 _GET: Final = select(table).where(*_ONE)
 _BOOKED: Final = update(table).where(*_ONE, table.c.entry.is_(None)).values(entry=bindparam("new_entry"))
@@ -96,7 +103,7 @@ class SqlAttempts:
 
     def to_stop(self, site: SiteId) -> Sequence[Attempt]:
         """Load live attempts that are to end, oldest first; a recall is moot once the attempt runs."""
-        wanted = (table.c.stop == StopReason.CANCEL.value) | _in(_WAITING)
+        wanted = (table.c.stop != StopReason.RECALL.value) | _in(_WAITING)
         to_stop = select(table).where(TO_STOP, table.c.site == site, wanted).order_by(*_OLDEST_FIRST)
         return [_attempt(row) for row in self._session.rows(along(to_stop, table, BY_TO_STOP))]
 
@@ -139,11 +146,9 @@ class SqlAttempts:
         return self._session.changes(returned) == 1
 
     def ask_stop(self, job: JobId, number: int, why: StopReason) -> bool:
-        """Ask for the end of a live attempt: a recall only while it waits, a cancel also in place of a recall."""
-        if why is StopReason.CANCEL:
-            may = _in(LIVE_ATTEMPT) & (table.c.stop.is_(None) | (table.c.stop == StopReason.RECALL.value))
-        else:
-            may = _in(_WAITING) & table.c.stop.is_(None)
+        """Ask for the end of a live attempt: a recall only while it waits, home only while it runs."""
+        states, weaker = _MAY_STOP[why]
+        may = _in(states) & (table.c.stop.is_(None) | table.c.stop.in_([one.value for one in weaker]))
         return self._session.changes(update(table).where(*_key(job, number), may).values(stop=why.value)) == 1
 
     def booked(self, entries: Mapping[tuple[JobId, int], int]) -> None:
@@ -231,6 +236,7 @@ def _values(attempt: Attempt) -> Values:
         "reason": attempt.reason,
         "stop": None if attempt.stop is None else attempt.stop.value,
         "entry": attempt.entry,
+        "checkpoint": attempt.checkpoint,
     }
 
 
@@ -254,4 +260,5 @@ def _attempt(row: AnyRow) -> Attempt:
         reason=row.reason,
         stop=None if row.stop is None else StopReason(row.stop),
         entry=row.entry,
+        checkpoint=row.checkpoint,
     )

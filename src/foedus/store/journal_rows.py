@@ -75,7 +75,11 @@ class Row(Message):
     """The finished restarts."""
     stop: StopReason | None = None
     stopped: Time | None = None
-    """When the cluster was last told to end it."""
+    """When the cluster was last told to end it, or to let it end itself."""
+    asked: Time | None = None
+    """When the newest restart, called home, was first sent its signal: from then on it has its grace."""
+    heard: bool = False
+    """The cluster has passed that signal on."""
     unknown_since: Time | None = None
     unknowns: int = 0
     """How many looks in a row found it nowhere, or in the accounting alone, each with every source answering."""
@@ -88,6 +92,8 @@ class Row(Message):
     sent: bool = False
     """Its declared outputs are at the hub, or will not come."""
     outputs: Digest | None = None
+    checkpoint: Digest | None = None
+    """Of an attempt whose job goes on elsewhere, in the place of outputs."""
     note: str = ""
     """What the user has to know of its end: outputs that did not come, records that are missing."""
     closed: Time | None = None

@@ -198,6 +198,7 @@ attempts: Final = Table(
     Column("stop", Text),
     Column("entry", BigInteger),
     Column("outputs", Text),
+    Column("checkpoint", Text),
     PrimaryKeyConstraint("job", "number"),
     _one_of("state", AttemptState),
     _one_of("outcome", Outcome),

@@ -114,6 +114,8 @@ class BoardItem(Message):
 
     Its attempt is the one that the site was given: that is what the cluster knows it by. It is lower than `attempt`
     where the cluster has queued it again."""
+    stop: StopReason | None = None
+    """Why the hub wants it ended: an agent before this one may have begun with that."""
 
 
 class HelloReply(Message):
@@ -140,10 +142,14 @@ class StartOrder(Message):
     spec: JobSpec
     task: ArrayTask | None = None
     bundle: Digest | None = None
+    restarts: Annotated[int, Field(ge=0)] = 0
+    """How many earlier attempts of the job have run."""
+    checkpoint: Digest | None = None
+    """Manifest of what the last of them left that was asked back: it is unpacked before the job starts."""
 
 
 class StopOrder(Message):
-    """End this attempt. A recall ends it only if it has not begun to run."""
+    """End this attempt. A recall ends it only if it has not begun to run; one that is called home may save first."""
 
     job: JobId
     attempt: int
@@ -193,6 +199,10 @@ class StatusItem(Message):
     """The site queued the job again; the number of the attempt that follows this one."""
     outputs: Digest | None = None
     """Manifest of the declared outputs, once uploaded."""
+    back: bool = False
+    """It ended since the hub called it home: the job is not over, and is to be placed anew."""
+    checkpoint: Digest | None = None
+    """Manifest of its progress, once uploaded, of an attempt whose job goes on elsewhere."""
 
 
 class UsageItem(Message):

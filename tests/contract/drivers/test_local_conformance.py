@@ -16,7 +16,8 @@ class Impatient:
 
     def __init__(self, driver):
         self.start_whole = driver.start
-        self.source, self.look, self.stop = driver.source, driver.look, driver.stop
+        self.source, self.look = driver.source, driver.look
+        self.stop, self.signal = driver.stop, driver.signal
         self.usage, self.capacity = driver.usage, driver.capacity
 
     def start(self, launch):

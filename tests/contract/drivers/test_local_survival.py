@@ -18,7 +18,7 @@ from foedus.core.jobs.state import Outcome
 from foedus.drivers.base import Phase, Sighting
 from foedus.drivers.local import processes
 from foedus.drivers.local.driver import build
-from foedus.drivers.local.supervisor import ORDERED_END
+from foedus.drivers.local.supervisor import ORDERED
 from waiting import PATIENCE_S
 
 
@@ -136,7 +136,7 @@ def test_a_supervisor_has_one_run_after_another(site):
 def test_a_stop_that_was_meant_for_an_earlier_run_ends_no_later_one(site):
     launch = site.run("1", "while [ ! -e go ]; do sleep 0.05; done")
     site.until(launch, Phase.RUNNING)
-    assert processes.tell(_begun(site, launch)["pid"], _begun(site, launch)["ticks"], ORDERED_END)
+    assert processes.tell(_begun(site, launch)["pid"], _begun(site, launch)["ticks"], ORDERED)
     (launch.work / "go").touch()
     assert site.finished(launch).outcome is Outcome.COMPLETED
 

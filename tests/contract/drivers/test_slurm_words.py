@@ -1,6 +1,7 @@
 """What the Slurm driver says to each command, and what it reads out of real answers (recorded with Slurm 22.05.8)."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from foedus.core.base.errors import BadInput, SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import AllianceId, JobId, Marker
 from foedus.core.base.instant import Instant
 from foedus.core.jobs.options import OPTIONS, Handling
+from foedus.core.jobs.signals import end_signal
 from foedus.core.jobs.spec import ArrayTask, JobSpec
 from foedus.core.jobs.spread import NodeGroup
 from foedus.core.jobs.state import Outcome
@@ -183,9 +185,10 @@ def test_a_patterns_node_is_its_host():
 
 def test_the_environment_has_nothing_that_sbatch_would_obey():
     spec = JobSpec(script="", environment=(("SBATCH_QOS", "x"), ("SEED", "1"), ("SLURM_CONF", "/mine")))
-    assert sbatch.environment(spec, None, {"HOME": "/h"}, {"SLURM_CONF": "/c"}) == {
+    assert sbatch.environment(replace(launch(), spec=spec, restarts=2), {"HOME": "/h"}, {"SLURM_CONF": "/c"}) == {
         "HOME": "/h",
         "SEED": "1",
+        "SLURM_RESTART_COUNT": "2",
         "SLURM_CONF": "/c",
     }
 
@@ -226,6 +229,27 @@ def test_what_scancel_answers():
         scancel.parse(Done(code=1, out="", err="scancel: error: Kill job error on job id 9: Access/permission denied"))
     with pytest.raises(SiteTrouble, match="did not reach"):
         scancel.parse(Done(code=1, out="", err="scancel: error: slurm_kill_job2: Unable to contact slurm controller"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (None, ["--signal=TERM", "--full"]),
+        ("B:SIGUSR1@30", ["--signal=USR1", "--batch"]),
+        ("usr2@30", ["--signal=USR2"]),
+        ("RB:10", ["--signal=10", "--batch"]),
+    ],
+)
+def test_the_signal_goes_to_whom_the_script_says(asked, words):
+    spec = JobSpec(script="#!/bin/sh\n", overrides=(f"--signal={asked}",) if asked else ())
+    assert scancel.signal_command("9", end_signal(spec)) == ["scancel", *words, "9"]
+
+
+def test_a_job_that_waits_hears_no_signal():
+    waits = "scancel: error: Kill job error on job id 9: Job is pending execution"
+    scancel.parse_signal(Done(code=1, out="", err=waits))
+    with pytest.raises(SiteTrouble, match="did not reach"):
+        scancel.parse_signal(Done(code=1, out="", err="scancel: error: Unable to contact slurm controller"))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def full(number: int = 1, count: int = 1) -> Attempt:
     return attempt(
         number, count, site=BAKU, state=AttemptState.ENDED, guest=True, epoch=3, native_id="77", offered=Instant(1),
         handed=Instant(2), started=Instant(3), ended=Instant(4), outcome=Outcome.PREEMPTED, exit_code=0, signal=9,
-        reason="preempted", stop=StopReason.RECALL, entry=12,
+        reason="preempted", stop=StopReason.HOME, entry=12, checkpoint=Digest("c" * 64),
     )  # fmt: skip
 
 
@@ -134,8 +134,10 @@ CASES = {
     (AttemptState.BOUND, StopReason.RECALL): {StopReason.CANCEL},
     (AttemptState.BOUND, StopReason.CANCEL): set(),
     (AttemptState.STARTING, None): {StopReason.CANCEL, StopReason.RECALL},
-    (AttemptState.RUNNING, None): {StopReason.CANCEL},
-    (AttemptState.RUNNING, StopReason.RECALL): {StopReason.CANCEL},
+    (AttemptState.RUNNING, None): {StopReason.CANCEL, StopReason.HOME},
+    (AttemptState.RUNNING, StopReason.RECALL): {StopReason.CANCEL, StopReason.HOME},
+    (AttemptState.RUNNING, StopReason.HOME): {StopReason.CANCEL},
+    (AttemptState.STARTING, StopReason.HOME): {StopReason.CANCEL},
     (AttemptState.ENDED, None): set(),
     (AttemptState.RETURNED, None): set(),
 }
@@ -157,6 +159,7 @@ def test_to_stop_leaves_out_recalls_of_what_runs(store: SqlStore):
     wanted = [
         attempt(1, stop=StopReason.CANCEL, state=AttemptState.RUNNING),
         attempt(2, stop=StopReason.RECALL, state=AttemptState.STARTING),
+        attempt(7, stop=StopReason.HOME, state=AttemptState.RUNNING),
     ]
     others = [
         attempt(3, stop=StopReason.RECALL, state=AttemptState.RUNNING),

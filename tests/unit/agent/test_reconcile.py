@@ -3,9 +3,10 @@ from agent_rows import T0, make_order, make_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foedus.agent import reconcile
+from foedus.agent import reconcile, stopping
 from foedus.agent.reconcile import Rules
 from foedus.agent.statuses import board, statuses
+from foedus.agent.stopping import Command
 from foedus.core.base.instant import Instant
 from foedus.core.jobs.job import StopReason
 from foedus.core.jobs.state import AttemptState, Outcome
@@ -101,7 +102,7 @@ def test_a_clock_that_is_set_back_holds_up_nothing(row, at):
     assert (one.step, one.unknown_since) == (Step.HANDING, at(1))
     assert see(one, at, 16, "unknown").step is Step.INTENDED
     running = row().model_copy(update={"step": Step.RUNNING, "stop": StopReason.CANCEL, "stopped": at(3600)})
-    assert reconcile.to_be_stopped(running, at(1), RULES)
+    assert stopping.next_command(running, at(1), RULES) is Command.CANCEL
 
 
 def test_a_doubtful_hand_over_that_shows_up_is_followed(row, at):
@@ -112,7 +113,7 @@ def test_a_doubtful_hand_over_that_shows_up_is_followed(row, at):
 
 
 def test_what_was_stopped_while_in_doubt_never_starts(row, at):
-    one = reconcile.asked_to_stop(reconcile.handing(row(), "a", "/f", at(0)), StopReason.CANCEL)
+    one = stopping.asked_to_stop(reconcile.handing(row(), "a", "/f", at(0)), StopReason.CANCEL)
 
     one = see(see(one, at, 1, "unknown"), at, 20, "unknown")
 
@@ -121,7 +122,7 @@ def test_what_was_stopped_while_in_doubt_never_starts(row, at):
 
 
 def test_an_order_that_is_stopped_before_it_was_handed_over_goes_back(row):
-    one = reconcile.asked_to_stop(row(), StopReason.RECALL)
+    one = stopping.asked_to_stop(row(), StopReason.RECALL)
 
     assert statuses(one) == (
         StatusItem(
@@ -226,13 +227,13 @@ def test_an_ended_attempt_that_an_operator_queues_again_comes_back(row, at, reco
 
 
 def test_a_recall_ends_what_waits_and_the_job_goes_elsewhere(row, at, record):
-    one = reconcile.asked_to_stop(
+    one = stopping.asked_to_stop(
         see(reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1"), at, 1, "pending"), StopReason.RECALL
     )
-    assert reconcile.to_be_stopped(one, at(2), RULES)
-    one = reconcile.told_to_stop(one, at(2))
-    assert not reconcile.to_be_stopped(one, at(3), RULES)
-    assert reconcile.to_be_stopped(one, at(12), RULES)
+    assert stopping.next_command(one, at(2), RULES) is Command.CANCEL
+    one = stopping.told(one, Command.CANCEL, at(2))
+    assert stopping.next_command(one, at(3), RULES) is None
+    assert stopping.next_command(one, at(12), RULES) is Command.CANCEL
 
     one = finish(see(one, at, 13, "ended"), at, record(0, "cancelled", 0))
 
@@ -244,16 +245,99 @@ def test_a_recall_ends_what_waits_and_the_job_goes_elsewhere(row, at, record):
 def test_a_recall_that_comes_too_late_is_moot(row, at, record):
     one = see(reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1"), at, 1, "running", started=at(1))
 
-    one = reconcile.asked_to_stop(one, StopReason.RECALL)
+    one = stopping.asked_to_stop(one, StopReason.RECALL)
 
-    assert not reconcile.to_be_stopped(one, at(2), RULES)
+    assert stopping.next_command(one, at(2), RULES) is None
     one = finish(see(one, at, 9, "ended"), at, record(0, "cancelled", 5))
     assert statuses(one)[0].state is AttemptState.ENDED
 
 
+SAVES = "#!/bin/sh\n#SBATCH --signal=B:USR1@20\n#FOEDUS checkpoint=saved output=out\ntrue\n"
+
+
+@pytest.fixture
+def called_home(row, at):
+    """An attempt that ran when it was called home, and was told so."""
+    one = reconcile.handed(reconcile.handing(row(order=make_order(script=SAVES)), "a", "/f", at(0)), "n1")
+    one = stopping.asked_to_stop(see(one, at, 1, "running", started=at(1)), StopReason.HOME)
+    assert stopping.next_command(one, at(2), RULES) is Command.SIGNAL
+    return stopping.told(one, Command.SIGNAL, at(2))
+
+
+def test_who_is_called_home_is_signalled_once_and_cancelled_after_its_grace(called_home, at):
+    assert [stopping.next_command(called_home, at(second), RULES) for second in (3, 13)] == [None, Command.SIGNAL]
+
+    one = stopping.heard(stopping.told(called_home, Command.SIGNAL, at(13)))
+    assert [stopping.next_command(one, at(second), RULES) for second in (21, 22, 23)] == [None, None, Command.CANCEL]
+    one = stopping.told(one, Command.CANCEL, at(23))
+    assert [stopping.next_command(one, at(second), RULES) for second in (24, 33)] == [None, Command.CANCEL]
+    user = stopping.asked_to_stop(called_home, StopReason.CANCEL)
+    assert stopping.next_command(user, at(12), RULES) is Command.CANCEL
+
+
+def test_the_site_says_how_long_a_script_without_a_time_may_save(row, at):
+    rules = Rules(grace_s=5)
+    one = see(reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1"), at, 1, "running", started=at(1))
+    one = stopping.heard(stopping.told(stopping.asked_to_stop(one, StopReason.HOME), Command.SIGNAL, at(2)))
+    assert [stopping.next_command(one, at(second), rules) for second in (6, 12)] == [None, Command.CANCEL]
+
+
+BACK = (Outcome.PREEMPTED, True, ("saved",))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        ("failed", BACK),
+        ("cancelled", BACK),
+        ("preempted", BACK),
+        ("completed", (Outcome.COMPLETED, False, ("out",))),
+        ("timeout", (Outcome.TIMEOUT, False, ("out",))),
+        ("out-of-memory", (Outcome.OUT_OF_MEMORY, False, ("out",))),
+        ("node-fail", (Outcome.NODE_FAIL, False, ("out",))),
+    ],
+)
+def test_what_ends_who_was_called_home(called_home, at, outcome, told):
+    one = see(called_home, at, 9, "ended")
+    (made,) = reconcile.new_records(one, [make_record(0, outcome, 8)], at(9), RULES)
+    one = finish(one, at, made)
+    (item,) = statuses(one)
+    assert (item.outcome, item.back, stopping.to_send(one)) == told
+    assert (item.state, made.outcome) == (AttemptState.ENDED, item.outcome)
+
+
+def test_a_failure_before_anybody_was_told_is_the_jobs_own(row, at, record):
+    one = see(reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1"), at, 1, "running", started=at(1))
+    one = see(stopping.asked_to_stop(one, StopReason.HOME), at, 9, "ended")
+    assert reconcile.new_records(one, [record(0, "failed", 8)], at(9), RULES) == (record(0, "failed", 8),)
+
+
+def test_who_is_called_home_and_queued_again_by_the_cluster_does_not_run_there_again(called_home, at, record):
+    one = see(called_home, at, 9, "pending", restarts=1)
+    one = reconcile.booked(one, reconcile.new_records(one, [record(0, "preempted", 8)], at(9), RULES))
+    assert stopping.next_command(one, at(12), RULES) is Command.CANCEL
+    one = see(stopping.told(one, Command.CANCEL, at(12)), at, 14, "ended", restarts=1)
+    one = finish(one, at, *reconcile.new_records(one, [record(), record(1, "cancelled", 0)], at(14), RULES))
+    assert [(item.attempt, item.state, item.outcome) for item in statuses(one)] == [
+        (1, AttemptState.ENDED, Outcome.PREEMPTED),
+        (2, AttemptState.RETURNED, None),
+    ]
+    assert stopping.to_send(one) == ("saved",)
+
+
+def test_the_end_of_what_an_agent_before_had_called_home_is_understood(row, order, at, record):
+    item = BoardItem(job="7", attempt=1, state=AttemptState.RUNNING, native_id="n1", order=order(), stop="home")
+    lost = see(reconcile.adopted(item, at(1)), at, 9, "ended")
+    one = see(reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1"), at, 1, "running", started=at(1))
+    old = see(reconcile.told_of(one, item, at(2)), at, 9, "ended")
+    for one in (lost, old):
+        (made,) = reconcile.new_records(one, [record(0, "failed", 8)], at(9), RULES)
+        assert made.outcome is Outcome.PREEMPTED
+
+
 def test_an_attempt_that_began_while_it_was_recalled_is_seen_through(row, at, record):
     one = reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1")
-    one = reconcile.told_to_stop(reconcile.asked_to_stop(one, StopReason.RECALL), at(1))
+    one = stopping.told(stopping.asked_to_stop(one, StopReason.RECALL), Command.CANCEL, at(1))
 
     one = see(one, at, 2, "running", started=at(2))
     assert (one.step, statuses(one)[0].state) == (Step.HANDED, AttemptState.STARTING)
@@ -266,8 +350,12 @@ def test_an_attempt_that_began_while_it_was_recalled_is_seen_through(row, at, re
 def test_a_cancel_outweighs_a_recall(row, at):
     one = reconcile.handed(reconcile.handing(row(), "a", "/f", at(0)), "n1")
 
-    assert reconcile.asked_to_stop(reconcile.asked_to_stop(one, StopReason.RECALL), StopReason.CANCEL).stop == "cancel"
-    assert reconcile.asked_to_stop(reconcile.asked_to_stop(one, StopReason.CANCEL), StopReason.RECALL).stop == "cancel"
+    assert stopping.asked_to_stop(stopping.asked_to_stop(one, StopReason.RECALL), StopReason.CANCEL).stop == "cancel"
+    assert stopping.asked_to_stop(stopping.asked_to_stop(one, StopReason.CANCEL), StopReason.RECALL).stop == "cancel"
+    assert stopping.asked_to_stop(stopping.asked_to_stop(one, StopReason.RECALL), StopReason.HOME).stop == "home"
+    assert stopping.asked_to_stop(stopping.asked_to_stop(one, StopReason.HOME), StopReason.RECALL).stop == "home"
+    told = stopping.told(stopping.asked_to_stop(one, StopReason.RECALL), Command.CANCEL, at(3))
+    assert stopping.asked_to_stop(told, StopReason.HOME) == told
 
 
 @pytest.mark.parametrize(
@@ -295,9 +383,9 @@ def test_an_old_copy_of_the_journal_is_not_trusted(row, order, at):
     assert (one.step, one.folder, one.adopted) == (Step.HANDING, "/f", True)
 
     item = BoardItem(job="7", attempt=1, state=AttemptState.RUNNING, native_id="n9", order=order())
-    assert reconcile.told_of(row(), item).step is Step.HANDED
+    assert reconcile.told_of(row(), item, at(0)).step is Step.HANDED
     bound = item.model_copy(update={"state": AttemptState.BOUND})
-    assert reconcile.told_of(row(), bound) == row()
+    assert reconcile.told_of(row(), bound, at(0)) == row()
 
 
 def test_a_full_board_leaves_nothing_out(row, at):
@@ -319,7 +407,7 @@ def test_a_record_that_the_cluster_owes_too_long_is_replaced(row, at):
 
 
 SIGHTINGS = st.tuples(st.sampled_from(["pending", "running", "ended", "unknown"]), st.integers(0, 2))
-EVENTS = st.one_of(SIGHTINGS, st.sampled_from([StopReason.CANCEL, StopReason.RECALL]), st.just("start"))
+EVENTS = st.one_of(SIGHTINGS, st.sampled_from(StopReason), st.just("start"))
 
 
 @settings(max_examples=300)
@@ -334,9 +422,10 @@ def test_whatever_happens_each_restart_is_booked_once_and_nothing_known_starts_a
             assert not (known and one.step is Step.INTENDED)
             one = reconcile.handed(reconcile.handing(one, "a", "/f", now), "n1")
         elif isinstance(event, StopReason):
-            one = reconcile.asked_to_stop(one, event)
-            if reconcile.to_be_stopped(one, now, RULES):
-                one = reconcile.told_to_stop(one, now)
+            one = stopping.asked_to_stop(one, event)
+            command = stopping.next_command(one, now, RULES)
+            if command is not None:
+                one = stopping.told(one, command, now)
         else:
             phase, restarts = event
             one = reconcile.seen(one, shown(phase, restarts), now, RULES)

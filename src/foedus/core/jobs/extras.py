@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from foedus.core.base.errors import Fault
 from foedus.core.base.ids import ProjectId, name_fault
 from foedus.core.jobs.directives import Misspelt, Word
-from foedus.core.jobs.given import Asked, Given
+from foedus.core.jobs.given import Asked, Given, Value
 from foedus.core.jobs.options import FOEDUS_BY_NAME
+from foedus.core.jobs.paths import path_fault
 from foedus.core.jobs.spec import Purpose
 
 _LONGEST_DATASET = 200
@@ -25,6 +26,7 @@ class Extras:
     datasets: tuple[str, ...] = ()
     bundle: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    checkpoint: str | None = None
 
 
 def read_lines(words: Sequence[Word]) -> tuple[tuple[Given, ...], tuple[Fault, ...]]:
@@ -60,14 +62,21 @@ def extras(asked: Asked, overrides: Asked) -> Extras:
             if fault:
                 asking.faults.append(fault)
     project = overrides.last("project") or asked.last("project")
-    purpose = asked.read("purpose", _purpose)
     return Extras(
         project=ProjectId(project.value or "") if project else None,
-        purpose=overrides.read("purpose", _purpose) or purpose,
+        purpose=_last(asked, overrides, "purpose", _purpose),
         datasets=_list(asked, overrides, "dataset", _dataset),
         bundle=_list(asked, overrides, "bundle", _path),
         outputs=_list(asked, overrides, "fetch", _glob),
+        checkpoint=_last(asked, overrides, "checkpoint", _folder),
     )
+
+
+def _last(asked: Asked, overrides: Asked, name: str, check: Callable[[str], Value]) -> Value | None:
+    """Read what counts once: the last of the command line, else the last of the script."""
+    of_script = asked.read(name, check)
+    beside = overrides.read(name, check)
+    return of_script if beside is None else beside
 
 
 def _list(asked: Asked, overrides: Asked, name: str, check: Callable[[str], str]) -> tuple[str, ...]:
@@ -110,3 +119,13 @@ def _glob(text: str) -> str:
             f"{text[:64]!r} does not stay in the job's folder", "give patterns relative to it, without '..': results/*"
         )
     return text
+
+
+def _folder(text: str) -> str:
+    folder = text.removesuffix("/")
+    if path_fault(folder, "") is not None or not set("*?[").isdisjoint(folder):
+        raise Misspelt(
+            f"{text[:64]!r} does not stay in the job's folder",
+            "give one folder relative to it, without '..' and wildcards: checkpoints",
+        )
+    return folder

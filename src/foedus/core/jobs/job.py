@@ -18,6 +18,8 @@ class StopReason(StrEnum):
     """Its user or an operator cancelled the job."""
     RECALL = "recall"
     """It did not start in time; the job is to be placed elsewhere. Only an attempt that still waits is recalled."""
+    HOME = "home"
+    """It is to go on at home. Ends an attempt that runs as well, after it could save its progress."""
 
 
 class StoryKind(StrEnum):
@@ -36,6 +38,7 @@ class StoryKind(StrEnum):
     CANCEL_ASKED = "cancel-asked"
     CANCELLED = "cancelled"
     RECALLED = "recalled"
+    CALLED_HOME = "called-home"
     REVIVED = "revived"
 
 
@@ -124,6 +127,8 @@ class Attempt:
     stop: StopReason | None = None
     entry: int | None = None
     """Number of the ledger entry that books it."""
+    checkpoint: Digest | None = None
+    """Manifest of the progress that it left when it was asked back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -239,6 +239,7 @@ FOEDUS_OPTIONS: tuple[Option, ...] = (
     _foedus("dataset", "Data sets that the job uses, with commas between them."),
     _foedus("bundle", "Files and folders that travel with the job, with commas between them."),
     _foedus("fetch", "Glob patterns of the results that come back, with commas between them."),
+    _foedus("checkpoint", "Folder of the job's checkpoints: it travels along when the job goes on at another site."),
 )
 """Options of Foedus, written in full. In ``#FOEDUS`` lines the dashes may go, and ``output`` means ``fetch``."""
 

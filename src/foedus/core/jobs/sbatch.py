@@ -93,6 +93,7 @@ def parse(
         datasets=more.datasets,
         bundle=more.bundle,
         outputs=more.outputs,
+        checkpoint=more.checkpoint,
         notices=tuple(notices),
     )
 

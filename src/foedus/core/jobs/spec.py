@@ -150,5 +150,12 @@ class JobSpec:
     """Paths at the client whose content travels with the job."""
     outputs: tuple[str, ...] = ()
     """Glob patterns, relative to the job's folder, of what comes back."""
+    checkpoint: str | None = None
+    """Folder, relative to the job's, that its checkpoints are in: what it needs to go on at another site."""
     notices: tuple[str, ...] = ()
     """Sentences for the user: options of the script that a site sets itself, and what sbatch would change."""
+
+    @property
+    def may_be_called_home(self) -> bool:
+        """Whether it may be asked back while it runs; without a `checkpoint` it begins anew, as after a requeue."""
+        return self.requeue is not False

@@ -58,7 +58,7 @@ class Outcome(StrEnum):
     NODE_FAIL = "node-fail"
     CANCELLED = "cancelled"
     PREEMPTED = "preempted"
-    """An owner job took its place; the site queues it again as a new attempt."""
+    """An owner job took its place, or it was called home; the job goes on as a new attempt."""
     REQUEUED = "requeued"
     """The site queued it again for another reason, as a new attempt."""
 

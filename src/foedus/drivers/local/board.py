@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from foedus.core.base.units import Mebibytes
+from foedus.core.jobs.signals import Whom
 from foedus.core.jobs.state import Outcome
 from foedus.drivers.local import processes
 from foedus.drivers.local.environment import Placed, default_output, output_path, variables
@@ -21,7 +22,7 @@ from foedus.drivers.local.queue import Holding, Wait, Waiting, decide
 from foedus.drivers.local.records import Begun, Done, Orders, path_of, put, read, write
 from foedus.drivers.local.settings import LocalSettings
 from foedus.drivers.local.shelf import Shelf, ticket_of
-from foedus.drivers.local.supervisor import MARK, ORDERED_END, STOP
+from foedus.drivers.local.supervisor import MARK, ORDERED, SIGNAL, STOP
 from foedus.drivers.local.ticket import Ticket
 
 _MEBIBYTE = 1024 * 1024
@@ -154,6 +155,12 @@ class Board:
         self._shelf.changed()
         self._end(attempt, Outcome.CANCELLED, now)
 
+    def signal(self, attempt: Attempt, number: int, whom: Whom) -> None:
+        """Have a run that has begun sent a signal by its supervisor."""
+        if attempt.begun is not None and not attempt.over:
+            put(_beside(attempt, SIGNAL), f"{number} {whom}".encode())
+            _tell(attempt.begun)
+
     def _read_all(self) -> None:
         present = {folder.name: folder for folder in self._shelf.jobs.iterdir()}
         self.attempts = {key: read_attempt(folder) for key, folder in sorted(present.items())}
@@ -179,7 +186,7 @@ class Board:
             # Told again, since a driver may have died between writing the reason and sending the signal.
             attempt.stopping = _stop_file(attempt).exists()
             if attempt.stopping:
-                _terminate(attempt.begun)
+                _tell(attempt.begun)
             return None
         if orders.boot == self._boot:
             self._foreman.send(attempt.folder, attempt.restart)
@@ -235,7 +242,7 @@ class Board:
             attempt.stopping = True
             self._shelf.changed()
         if attempt.begun is not None:
-            _terminate(attempt.begun)
+            _tell(attempt.begun)
 
     def _forestall(self, attempt: Attempt, outcome: Outcome, now: int, reason: str) -> Done | None:
         """End a run before its supervisor claims it; `None` if that was quicker, and `begun` is then known."""
@@ -299,11 +306,16 @@ class Board:
 
 
 def _stop_file(attempt: Attempt) -> Path:
-    return path_of(attempt.folder, attempt.restart, Orders).with_suffix(f".{STOP}")
+    return _beside(attempt, STOP)
 
 
-def _terminate(begun: Begun) -> None:
-    processes.tell(begun.pid, begun.ticks, ORDERED_END)
+def _beside(attempt: Attempt, suffix: str) -> Path:
+    return path_of(attempt.folder, attempt.restart, Orders).with_suffix(f".{suffix}")
+
+
+def _tell(begun: Begun) -> None:
+    """Have the supervisor read what it is told."""
+    processes.tell(begun.pid, begun.ticks, ORDERED)
 
 
 def _unstarted(outcome: Outcome, now: int, reason: str) -> Done:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from foedus.core.base.errors import SchedulerRefused
 from foedus.core.jobs.exports import export
 from foedus.core.jobs.sbatch import options_of
+from foedus.core.jobs.signals import EndSignal, Whom, read_signal
 from foedus.core.jobs.spec import JobSpec
 
 _SECONDS_BEFORE = 60
@@ -41,7 +42,8 @@ def conduct(spec: JobSpec) -> Conduct:
     broken = [f"--{name}: this site {instead}" for name, instead in _IMPOSSIBLE.items() if name in options]
     if broken:
         raise SchedulerRefused("; ".join(broken), remedy="leave the option out, or submit to a site that has Slurm")
-    number, before = _warning(options.get("signal") or "")
+    asked = options.get("signal")
+    number, before = _warning(read_signal(asked)) if asked else (0, _SECONDS_BEFORE)
     exported = options.get("export")
     return Conduct(
         append=(options.get("open-mode") or "").lower().startswith("a"),
@@ -52,17 +54,17 @@ def conduct(spec: JobSpec) -> Conduct:
     )
 
 
-def _warning(text: str) -> tuple[int, int]:
-    """Read ``[{R|B}:]SIGNAL[@SECONDS]``."""
-    whom, _, rest = text.rpartition(":")
-    name, _, seconds = rest.partition("@")
-    before = int(seconds) if seconds.isdecimal() else _SECONDS_BEFORE
-    if "B" not in whom.upper():
-        return 0, before
+def signal_number(name: str) -> int:
+    """Return the number of a signal that is named without ``SIG``; raises `SchedulerRefused` for one without any."""
     if name.isdecimal():
-        return int(name), before
-    full = name.upper() if name.upper().startswith("SIG") else f"SIG{name.upper()}"
+        return int(name)
     try:
-        return signal.Signals[full], before
+        return signal.Signals[f"SIG{name}"]
     except KeyError:
-        raise SchedulerRefused(f"--signal={text}: there is no signal {name!r}") from None
+        raise SchedulerRefused(f"--signal: there is no signal {name!r}") from None
+
+
+def _warning(end: EndSignal) -> tuple[int, int]:
+    """Return which signal the script's own process gets before its time limit, and how many seconds before."""
+    number = signal_number(end.name)
+    return number if end.whom is Whom.BATCH else 0, _SECONDS_BEFORE if end.grace is None else end.grace

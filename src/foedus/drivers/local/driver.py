@@ -17,10 +17,12 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 
 from foedus.core.base.errors import BadInput, Fault, SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import Marker
+from foedus.core.jobs.signals import EndSignal
 from foedus.core.jobs.spread import NodeGroup
 from foedus.core.placement.capacity import Capacity, Lane
 from foedus.drivers.base import Launch, Record, Ref, Sighting
 from foedus.drivers.local.board import Attempt, Board, read_attempt
+from foedus.drivers.local.conduct import signal_number
 from foedus.drivers.local.nodes import empty, fit, groups, take
 from foedus.drivers.local.report import records, sighting
 from foedus.drivers.local.settings import LocalSettings, read
@@ -106,6 +108,14 @@ class LocalDriver:
             if attempt is not None:
                 self._board.cancel(attempt, now)
                 self._board.advance(now)
+
+    def signal(self, ref: Ref, end: EndSignal) -> None:
+        """Ask a running attempt to end; each of its runs hears that once, however often it is said."""
+        number = signal_number(end.name)
+        with self._turn():
+            attempt = self._board.attempts.get(key(ref.marker))
+            if attempt is not None:
+                self._board.signal(attempt, number, end.whom)
 
     def usage(self, refs: Sequence[Ref]) -> Mapping[Marker, tuple[Record, ...]]:
         """Return what the finished runs of each attempt used."""

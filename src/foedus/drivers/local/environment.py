@@ -71,6 +71,7 @@ def variables(placed: Placed, *, cluster: str, path: str, mark: tuple[str, str])
     """Return a clean login environment, what the user exported, and on top of it what Slurm sets."""
     ticket = placed.ticket
     account = ticket.account
+    restarts = ticket.restarts + placed.restart
     login = {
         "HOME": account.home,
         "LANG": "C.UTF-8",
@@ -88,7 +89,7 @@ def variables(placed: Placed, *, cluster: str, path: str, mark: tuple[str, str])
         **_of_place(placed),
         **_of_request(ticket.asked),
         **_of_gpus(placed),
-        **({"SLURM_RESTART_COUNT": str(placed.restart)} if placed.restart else {}),
+        **({"SLURM_RESTART_COUNT": str(restarts)} if restarts else {}),
         mark[0]: mark[1],
     }
 

@@ -24,10 +24,13 @@ STOP = "stop"
 MARK = "FOEDUS_ATTEMPT"
 """Variable by which a job's processes are found when their supervisor was killed: the attempt's folder, which no other
 alliance or site on this machine has."""
-ORDERED_END = signal.SIGUSR1
-"""Has a supervisor read why its run is to end. It may come when that run is over: to the next one it means nothing."""
+SIGNAL = "signal"
+"""Suffix of the file that says which signal a run is to be sent, and who of it: ``15 all``."""
+ORDERED = signal.SIGUSR1
+"""Has a supervisor read what its run is to be sent, or why it is to end. It may come when that run is over: to the next
+one it means nothing."""
 _SET_CHILD_SUBREAPER = 36
-_ENDS = {signal.SIGTERM, ORDERED_END}
+_ENDS = {signal.SIGTERM, ORDERED}
 _WATCHED = {signal.SIGCHLD, *_ENDS}
 _NOT_FOR_JOBS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM)
 """What Python ignores or handles: a script begins with the defaults."""
@@ -52,6 +55,7 @@ class _Run:
     outcome: str | None = None
     reason: str = ""
     warned: bool = False
+    signalled: bool = False
     kill_at: float | None = None
     most_memory: int = 0
     processor_seconds: float = 0.0
@@ -132,6 +136,7 @@ def _watch(run: _Run) -> None:
             return
         now = _clock()
         if caught is not None and caught.si_signo in _ENDS:
+            _signal_as_ordered(run)
             _end_as_ordered(run, by_machine=caught.si_signo == signal.SIGTERM)
         if now >= warn_at and not run.warned:
             run.warned = True
@@ -144,6 +149,20 @@ def _watch(run: _Run) -> None:
         if run.kill_at is not None and now >= run.kill_at:
             processes.signal_all(processes.descendants(os.getpid()), signal.SIGKILL)
             run.kill_at = now + orders.poll
+
+
+def _signal_as_ordered(run: _Run) -> None:
+    """Send the signal that the driver wants, once."""
+    try:
+        text = path_of(run.folder, run.restart, Orders).with_suffix(f".{SIGNAL}").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return
+    if not run.signalled:
+        run.signalled = True
+        number, _, whom = text.partition(" ")
+        steps = [pid for pid in processes.descendants(os.getpid()) if pid != run.script]
+        hearers = {"batch": [run.script], "steps": steps, "all": [*steps, run.script]}[whom]
+        processes.signal_all(hearers, signal.Signals(int(number)))
 
 
 def _end_as_ordered(run: _Run, *, by_machine: bool) -> None:

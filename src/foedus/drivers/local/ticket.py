@@ -50,6 +50,8 @@ class Ticket:
     chdir: str | None
     task: ArrayTask | None
     conduct: Conduct
+    restarts: int = 0
+    """How many earlier attempts of the job have run."""
 
     @property
     def key(self) -> str:
@@ -112,6 +114,7 @@ def issue(launch: Launch, settings: LocalSettings, *, native_id: int, submitted:
         chdir=spec.chdir,
         task=launch.task,
         conduct=manner,
+        restarts=launch.restarts,
     )
 
 

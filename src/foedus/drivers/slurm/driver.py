@@ -12,6 +12,7 @@ from foedus.core.base.checkup import Finding
 from foedus.core.base.errors import SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import Marker
 from foedus.core.base.instant import Instant, after
+from foedus.core.jobs.signals import EndSignal
 from foedus.core.placement.capacity import Capacity
 from foedus.drivers.base import Launch, Phase, Record, Ref, Sighting
 from foedus.drivers.slurm import checkup, files, hostlist, look, room, run, sacct, sbatch, scancel, scontrol, squeue
@@ -67,7 +68,7 @@ class SlurmDriver:
         login = account.environment(self._settings.path) | dict(self._settings.environment)
         done = run.run(
             sbatch.command(launch, lane, script),
-            env=sbatch.environment(launch.spec, launch.task, login, self._conf),
+            env=sbatch.environment(launch, login, self._conf),
             timeout=self._settings.timeout,
             account=account,
             cwd=launch.work,
@@ -100,6 +101,13 @@ class SlurmDriver:
         if job is not None:
             argv = scancel.command(job.native_id)
             scancel.parse(run.run(argv, env=self._env, timeout=self._settings.timeout))
+
+    def signal(self, ref: Ref, end: EndSignal) -> None:
+        """Ask a running attempt to end; without an id it is searched for first."""
+        native_id = ref.native_id or self.look([ref])[ref.marker].native_id
+        if native_id:
+            argv = scancel.signal_command(native_id, end)
+            scancel.parse_signal(run.run(argv, env=self._env, timeout=self._settings.timeout))
 
     def usage(self, refs: Sequence[Ref]) -> Mapping[Marker, tuple[Record, ...]]:
         """Return the finished records of each attempt."""

@@ -112,16 +112,15 @@ def array_variables(task: ArrayTask | None) -> dict[str, str]:
     }
 
 
-def environment(
-    spec: JobSpec, task: ArrayTask | None, login: Mapping[str, str], site: Mapping[str, str]
-) -> dict[str, str]:
+def environment(launch: Launch, login: Mapping[str, str], site: Mapping[str, str]) -> dict[str, str]:
     """Return sbatch's whole environment, which is the job's own under ``--export=ALL``.
 
     A user's ``SLURM_*`` and ``SBATCH_*`` are left out: they would be read as options of this sbatch. Slurm hands the
-    array's variables on whatever ``--export`` says.
+    array's variables and the count of restarts on whatever ``--export`` says.
     """
-    own = {name: value for name, value in spec.environment if not name.startswith(("SLURM_", "SBATCH_"))}
-    return {**login, **own, **array_variables(task), **site}
+    own = {name: value for name, value in launch.spec.environment if not name.startswith(("SLURM_", "SBATCH_"))}
+    restarts = {"SLURM_RESTART_COUNT": str(launch.restarts)} if launch.restarts else {}
+    return {**login, **own, **array_variables(launch.task), **restarts, **site}
 
 
 def copy(script: str, lane: LaneSettings) -> str:

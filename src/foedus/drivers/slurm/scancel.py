@@ -1,15 +1,30 @@
-"""scancel: end a job, waiting or running."""
+"""scancel: end a job, waiting or running, or ask a running one to end."""
 
 from foedus.core.base.errors import SchedulerRefused, SiteTrouble
+from foedus.core.jobs.signals import EndSignal, Whom
 from foedus.drivers.slurm.run import Done
 from foedus.drivers.slurm.sbatch import trouble
 
+_TO = {Whom.BATCH: ["--batch"], Whom.STEPS: [], Whom.ALL: ["--full"]}
 _OVER = ("invalid job id specified", "already completing or completed", "job/step already")
+
+_WAITS = ("job is pending execution", "job is in held state", "invalid job array id", "job/step is not running")
 
 
 def command(native_id: str) -> list[str]:
     """Return the argument list."""
     return ["scancel", native_id]
+
+
+def signal_command(native_id: str, end: EndSignal) -> list[str]:
+    """Return the argument list that sends a running job a signal."""
+    return ["scancel", f"--signal={end.name}", *_TO[end.whom], native_id]
+
+
+def parse_signal(done: Done) -> None:
+    """Check the answer to a signal: a job that waits has nobody who could hear it."""
+    if not any(part in done.words.lower() for part in _WAITS):
+        parse(done)
 
 
 def parse(done: Done) -> None:

@@ -30,6 +30,7 @@ class AttemptChange:
     signal: int | None = None
     reason: str | None = None
     outputs: Digest | None = None
+    checkpoint: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,10 @@ class Attempts(Protocol):
         ...
 
     def ask_stop(self, job: JobId, number: int, why: StopReason) -> bool:
-        """Ask for the end of a live attempt; a cancel overrides a recall, never the reverse."""
+        """Ask for the end of a live attempt, unless something stronger is asked: a cancel, then home, then a recall.
+
+        A recall is for what waits, home for what runs.
+        """
         ...
 
     def booked(self, entries: Mapping[tuple[JobId, int], int]) -> None:

@@ -210,7 +210,10 @@ def test_all_faults_come_at_once_line_by_line():
             "line 4: --time: '1:2:3:4' is not a time; write minutes, minutes:seconds, hours:minutes:seconds, "
             "days-hours, days-hours:minutes, days-hours:minutes:seconds, or UNLIMITED"
         ),
-        "line 5: 'colour' is no key of #FOEDUS; use one of project, purpose, dataset, bundle, fetch, output",
+        (
+            "line 5: 'colour' is no key of #FOEDUS; "
+            "use one of project, purpose, dataset, bundle, fetch, checkpoint, output"
+        ),
         (
             "line 5: --project: 'No!' is not a name; "
             "use 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning and ending with a letter or digit"
