@@ -10,6 +10,9 @@ from alliance_bed import PARTNER, PEOPLE, alliance_on, told
 
 from foedus.cli.trial.processes import foedus
 from foedus.core.base.errors import NotFound
+from foedus.flow.call_home import call_home
+from foedus.process.clock import SystemClock
+from foedus.store.unit import open_store
 from waiting import PATIENCE_S, wait_for
 
 POLICY = """
@@ -288,3 +291,62 @@ def test_a_drained_site_takes_nothing_until_it_resumes(alliance):
     assert (elsewhere.state, elsewhere.site, elsewhere.guest) == ("completed", "baku", True)
     assert bound.endswith("jerusalem: it takes no new jobs (drained by its operator)")
     assert (home.state, home.site, home.guest) == ("completed", "jerusalem", False)
+
+
+STEPS = """
+mkdir -p saved
+step=$(cat saved/step 2>/dev/null || echo 0)
+trap 'echo "saved $step"; exit 7' TERM
+echo "restart ${SLURM_RESTART_COUNT:-0} from $step"
+while [ $step -lt 6 ]; do
+  step=$((step + 1)); echo "step $step"; echo $step > saved/step
+  [ $step = 3 ] && { sleep 600 & wait; }
+done
+cp saved/step result
+"""
+
+
+def test_a_guest_that_is_called_home_goes_on_there_with_its_progress(alliance, slurm_bed, tmp_path):
+    """It writes its checkpoint on TERM; no step is repeated, and both attempts are booked."""
+    text = script("#SBATCH --signal=B:TERM@60", "#FOEDUS checkpoint=saved output=result", STEPS, gpus=2)
+    with alliance.client("dana") as dana:
+        with full(alliance, "dana", "phishing-watch"):
+            job = dana.submit(text)
+            wait_for(lambda: "step 3\n" in output_of(dana, job.id, 1))
+        wait_for(lambda: _free_gpus(dana, "jerusalem") == GPUS, "its home has room for it")
+        wait_for(lambda: dana.get(job.id).state == "running")
+        assert call_home_now(alliance, job.id)
+        (done,) = dana.wait([job.id], timeout_s=PATIENCE_S)
+        story = booked(dana, job.id)
+        said = [output_of(dana, job.id, number) for number in (1, 2)]
+        told_home, ended, _ = told(dana, job.id, "called-home", "ended")
+        dana.fetch(job.id, tmp_path)
+        records = usage_of(alliance, job.id)
+
+    assert (done.state, done.site, done.guest, done.attempt) == ("completed", "jerusalem", False, 2)
+    assert [without_slurms_words(text) for text in said] == [
+        "restart 0 from 0\nstep 1\nstep 2\nstep 3\nsaved 3\n",
+        "restart 1 from 3\nstep 4\nstep 5\nstep 6\n",
+    ]
+    assert (tmp_path / "result").read_text() == "6\n"
+    assert [(one.site, one.outcome) for one in story.attempts] == [("baku", "preempted"), ("jerusalem", "completed")]
+    assert [(body["site"], body["attempt"], body["outcome"]) for body in records] == [
+        ("baku", 1, "preempted"),
+        ("jerusalem", 2, "completed"),
+    ]
+    assert [sum(body["gpu_seconds"].values()) for body in records] == [2 * body["elapsed"] for body in records]
+    assert told_home == "Called home from baku while it ran: a test wants it there"
+    assert ended.startswith("Attempt 1 ran ")
+    assert ended.endswith(" at baku, called home with its checkpoint")
+
+
+def without_slurms_words(text):
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("slurmstepd"))
+
+
+def call_home_now(alliance, job):
+    """Call a job home as the broker does, by the hub's own database."""
+    store = open_store(f"sqlite:///{alliance.folder / 'hub' / 'hub.db'}")
+    with store.begin() as tx:
+        found = tx.jobs.get([job])[job]
+        return call_home(tx, found, tx.attempts.get(job, found.attempt), SystemClock().now(), "a test wants it there")

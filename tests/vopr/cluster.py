@@ -7,6 +7,7 @@ from pathlib import Path
 from foedus.core.base.errors import SchedulerRefused, SiteTrouble
 from foedus.core.base.ids import Marker
 from foedus.core.base.units import Mebibytes
+from foedus.core.jobs.signals import EndSignal
 from foedus.core.jobs.spread import NodeGroup
 from foedus.core.jobs.state import Outcome
 from foedus.core.placement.capacity import Capacity
@@ -24,6 +25,7 @@ SLOWEST_S = 4
 """Together these stay below `SETTLE_S`: a cluster that takes longer breaks what its operator has promised."""
 LATEST_RECORD_S = 40
 _NODE = NodeGroup(count=1, cpus=8, memory=Mebibytes(16000), gpus=GPUS, gpu_model="a100")
+CHECKPOINT = "saved"
 _NOWHERE = Path("/nowhere")
 """Jobs write no output here."""
 _PASSING, _FINAL = "Job violates accounting/QOS policy (job submit limit)", "Invalid account"
@@ -57,14 +59,36 @@ class Cluster(FakeDriver):
         self.world = world
         self.forgotten: list = []
         self.shown: list[tuple[float, dict[Marker, Sighting]]] = []
+        self.folders: dict[Marker, Path] = {}
+        self.begun: list[tuple[str, int, int]] = []
+        """Job, attempt, and the second of its work from which it goes on, of each that was taken with a checkpoint."""
 
     def start(self, launch: Launch) -> str:
         native_id = super().start(replace(launch, folder=_NOWHERE))
+        self.folders[launch.marker] = launch.folder
+        if launch.spec.checkpoint is not None:
+            done = saved(launch.folder)
+            self.begun.append((launch.marker.job, launch.marker.attempt, done))
+            job = self._jobs[-1]
+            job.conduct = replace(job.conduct, seconds=max(0, job.conduct.seconds - done))
         self.world.note(
             self.site, "cluster took", job=launch.marker.job, attempt=launch.marker.attempt, native=native_id
         )
         self.remember()
         return native_id
+
+    def signal(self, ref: Ref, end: EndSignal) -> None:
+        """A job with a checkpoint that hears the signal saves how far it has come, before it does anything else."""
+        now = self._advance()
+        job = self._find(ref)
+        if job is not None and job.launch.spec.checkpoint is not None and job.conduct.trapped.get(end.name) is not None:
+            run = job.newest
+            if run.started is not None and run.ended is None:
+                ran = (now - run.started) // 1000
+                folder = self.folders[job.launch.marker]
+                _save(folder, saved(folder) + ran)
+                job.conduct = replace(job.conduct, seconds=max(0, job.conduct.seconds - ran))
+        super().signal(ref, end)
 
     def remember(self) -> None:
         """Keep what a look shows now, for looks that show the past."""
@@ -190,6 +214,15 @@ class Face:
         if self._hits(Fault.STOP_DONE_AND_LOST, job=ref.marker.job):
             raise SiteTrouble("scancel did not answer within 30 s")
 
+    def signal(self, ref: Ref, end: EndSignal) -> None:
+        self._command()
+        if self._hits(Fault.STOP_FAILS, job=ref.marker.job):
+            raise SiteTrouble("scancel: unable to contact the controller")
+        self.cluster.signal(ref, end)
+        self.point()
+        if self._hits(Fault.STOP_DONE_AND_LOST, job=ref.marker.job):
+            raise SiteTrouble("scancel did not answer within 30 s")
+
     def usage(self, refs: Sequence[Ref]) -> Mapping[Marker, tuple[Record, ...]]:
         self._command()
         if self._hits(Fault.USAGE_FAILS):
@@ -234,6 +267,20 @@ class _Time:
 
     def now(self):
         return self._world.now
+
+
+def saved(folder: Path) -> int:
+    """Return how many seconds of its work a job has saved in a folder."""
+    try:
+        return int((folder / "work" / CHECKPOINT / "seconds").read_text())
+    except FileNotFoundError:
+        return 0
+
+
+def _save(folder: Path, seconds: int) -> None:
+    place = folder / "work" / CHECKPOINT
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "seconds").write_text(str(seconds))
 
 
 def _ref(marker: Marker) -> Ref:

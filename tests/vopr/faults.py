@@ -49,6 +49,7 @@ class Fault(StrEnum):
     FOREIGN_CANCEL = "operator cancels at the cluster"
     FORGOTTEN = "cluster forgets a job"
     USER_CANCEL = "user cancels"
+    CALLED_HOME = "hub calls a running job home"
     DRAIN = "operator drains the site"
 
 
@@ -97,6 +98,7 @@ _EVERY_S: Mapping[Fault, float] = {
     Fault.FOREIGN_CANCEL: 72,
     Fault.FORGOTTEN: 144,
     Fault.USER_CANCEL: 36,
+    Fault.CALLED_HOME: 30,
     Fault.DRAIN: 120,
 }
 """Mean seconds between two, in a seed that has the fault at all."""

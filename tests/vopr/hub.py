@@ -12,6 +12,8 @@ from foedus.agent.post import Letter
 from foedus.client.steps import Answer
 from foedus.core.base.errors import FoedusError, NotAuthenticated, Unreachable
 from foedus.core.base.instant import CLOCK_SLACK_S, Instant, after, seconds_between
+from foedus.flow.call_home import call_home
+from foedus.flow.files import put_piece
 from foedus.flow.orders import enrolled
 from foedus.flow.ports import BROKER, orders_topic
 from foedus.hub.api import agents as routes
@@ -26,6 +28,7 @@ from foedus.keys import ed25519
 from foedus.store.unit import SqlStore
 from foedus.wire.agents import HelloRequest, LogsRequest, OrdersReply, OrdersRequest, ReportRequest
 from foedus.wire.errors import view_of
+from foedus.wire.files import MissingRequest
 from foedus.wire.message import Message
 from vopr.alliance import alliance, key, raw
 from vopr.bugs import Bug
@@ -76,6 +79,19 @@ class Store(SqlStore):
             raise Unreachable("the connection to the database was lost")
 
 
+class Pieces:
+    """The bytes of pieces, on a disk that nothing happens to."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, str], bytes] = {}
+
+    def put(self, project: str, piece: str, data: bytes) -> None:
+        self._held[project, piece] = data
+
+    def get(self, project: str, piece: str) -> bytes | None:
+        return self._held.get((project, piece))
+
+
 @dataclass(slots=True, eq=False)
 class _Poll:
     """A long poll that the hub holds back."""
@@ -100,6 +116,9 @@ class HubProcess:
         """Called after everything that the hub did."""
         self.database = raw(alliance().database)
         self.database.deserialize(alliance().image)
+        self.pieces = Pieces()
+        self.called: set[str] = set()
+        """Jobs that were called home."""
         self._polls: list[_Poll] = []
         self._topics: set[str] = set()
         self._life = 0
@@ -127,7 +146,7 @@ class HubProcess:
             settings=settings,
             store=store,
             leader=store.leader(),
-            pieces=None,
+            pieces=self.pieces,
             keys=OneKey(),
             verify=ed25519.verify,
             clock=self,
@@ -235,10 +254,44 @@ class HubProcess:
             case "heads":
                 since = parse_qs(urlsplit(letter.path).query)["since"][0]
                 found = routes.agent_heads(hub, agent, int(since))
+            case "pieces":
+                reply(self._pieces(agent, letter))
+                return
             case other:
                 raise AssertionError(other)
         self._done(agent, letter.series)
         reply(_good(found))
+
+    def _pieces(self, agent: Signed, letter: Letter) -> Answer:
+        """Keep a piece, return one, or say which are missing."""
+        project, last = letter.path.rpartition("/projects/")[2].split("/pieces/")
+        if letter.method == "POST":
+            asked = MissingRequest.model_validate_json(letter.body)
+            return _good(routes.agent_missing(self.hub, agent, project, asked))
+        if letter.method == "GET":
+            return Answer(status=200, headers={}, body=routes.agent_get_piece(self.hub, agent, project, last).body)
+        routes._in_project(self.hub, agent, project, lambda _: None)
+        put_piece(self.hub.store, self.hub.pieces, project, last, data=letter.body, now=self.now())
+        return Answer(status=204, headers={}, body=b"")
+
+    def call_home(self) -> dict | None:
+        """Call a running job home, as the broker does where another is due there."""
+        running = self.database.execute(
+            "SELECT job, number FROM attempts WHERE state = 'running' ORDER BY job"
+        ).fetchall()
+        if not (self.up and running):
+            return None
+        job, number = self.world.chance.choice(running)
+        self.called.add(job)
+
+        def call() -> None:
+            def act(tx) -> bool:
+                return call_home(tx, tx.jobs.get([job])[job], tx.attempts.get(job, number), self.now(), "as it is due")
+
+            self.world.note("hub", "calls home", job=job, attempt=number, asked=self.hub.write(act))
+
+        self._guarded(call, lambda answer: None, None, "")
+        return {"job": job, "attempt": number}
 
     def _done(self, agent: Signed, series: str) -> None:
         """Check the fence: what an older agent asks for is never done."""

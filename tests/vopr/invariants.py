@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from typing import NamedTuple
 
+from foedus.client.bundle import read_manifest
 from foedus.core.jobs.state import (
     AT_SITE,
     ENDED,
@@ -23,7 +24,7 @@ from foedus.flow.books import ledger_file
 from foedus.keys import ed25519
 from foedus.store.unit import SqlStore
 from vopr.alliance import alliance, key
-from vopr.cluster import Cluster, TrueRun
+from vopr.cluster import Cluster, TrueRun, saved
 from vopr.hub import HubProcess
 from vopr.people import People
 from vopr.site import Site
@@ -85,6 +86,8 @@ class Checker:
         self._used: Counter[str] = Counter()
         self._seq, self._hash = 0, ""
         self.booked: dict[tuple[str, int], int] = {}
+        self.rerun: set[str] = set()
+        """Jobs that an operator has queued again after they had ended."""
         hub.looked = self.after_hub
 
     # -- at every moment
@@ -175,8 +178,21 @@ class Checker:
                 raise Broken(f"{what} is booked as lost, and the cluster knows it")
             return
         said = (usage.native_id, usage.outcome, usage.elapsed, dict(usage.gpu_seconds), usage.started, usage.ended)
-        if said not in [_figures(run) for run in runs if run.record is not None]:
+        if said not in [figures for run in runs if run.record is not None for figures in self._figures(run)]:
             raise Broken(f"{what} is booked as {said}, and the cluster says {runs}")
+
+    def _figures(self, run: TrueRun) -> list[tuple]:
+        """Return what may be booked of a run: one that was called home was preempted, if it did not end well."""
+        one = run.record
+        return [
+            (one.native_id, outcome, one.elapsed, dict(one.gpu_seconds), one.started, one.ended)
+            for outcome in self._outcomes(run)
+        ]
+
+    def _outcomes(self, run: TrueRun) -> set[Outcome]:
+        ended = run.record.outcome
+        due = run.job in self._hub.called and run.started and ended in {Outcome.CANCELLED, Outcome.FAILED}
+        return {ended, Outcome.PREEMPTED} if due else {ended}
 
     # -- in the end
 
@@ -237,10 +253,40 @@ class Checker:
             outcome, run = outcomes.get((job.id, job.attempt)), runs.get((job.id, job.attempt))
             if outcome is not None and FINAL[Outcome(outcome)] is not job.state:
                 raise Broken(f"job {job.id}: is {job.state} after {outcome}")
-            if outcome is not None and run is not None and run.record.outcome != outcome:
+            if outcome is not None and run is not None and outcome not in self._outcomes(run):
                 raise Broken(f"job {job.id}: ended as {run.record.outcome}, and the hub says {outcome}")
             if job.state is JobState.COMPLETED and run is None and not self._forgotten(job):
                 raise Broken(f"job {job.id}: is said to be completed, and never ran")
+
+    def progress(self) -> None:
+        """Each attempt goes on from what the hub had of those before it, and what was saved came to the hub."""
+        kept: dict[tuple[str, int], int] = {}
+        for job, number, project, manifest in self._hub.database.execute(_CHECKPOINTS):
+            (entry,) = read_manifest(self._hub.pieces.get(project, manifest), manifest).files
+            kept[job, number] = int(self._hub.pieces.get(project, entry.pieces[0]))
+        for cluster in self._clusters.values():
+            for job, attempt, done in cluster.begun:
+                before = [kept[job, number] for number in range(1, attempt) if (job, number) in kept]
+                if done != (before[-1] if before else 0):
+                    raise Broken(f"job {job}: attempt {attempt} went on from {done} s, and {before} were kept")
+        for job, data in self._hub.database.execute("SELECT job, data FROM stories WHERE kind = 'ended'"):
+            told = json.loads(data)
+            if told.get("home") and not told["checkpoint"]:
+                folders = self._clusters[told["site"]].folders
+                left = [
+                    saved(at)
+                    for marker, at in folders.items()
+                    if (marker.job, marker.attempt) == (job, told["attempt"])
+                ]
+                if any(left):
+                    raise Broken(f"job {job}: attempt {told['attempt']} saved {left} s, which were left behind")
+
+    def completions(self) -> None:
+        """A job that has completed never runs again, unless an operator has it run."""
+        runs = Counter(run.job for run in self._runs() if run.record and run.record.outcome is Outcome.COMPLETED)
+        twice = [job for job, number in runs.items() if number > 1 and job not in self.rerun]
+        if twice:
+            raise Broken(f"job {twice[0]}: completed {runs[twice[0]]} times")
 
     def _forgotten(self, job: _Job) -> bool:
         return any(run.forgotten and run.job == job.id for run in self._runs())
@@ -249,11 +295,9 @@ class Checker:
         return [run for cluster in self._clusters.values() for run in cluster.runs()]
 
 
-def _figures(run: TrueRun) -> tuple:
-    one = run.record
-    return (one.native_id, one.outcome, one.elapsed, dict(one.gpu_seconds), one.started, one.ended)
-
-
 _JOBS = "SELECT id, name, number, state, attempt, site, reserved, project FROM jobs"
 _ATTEMPTS = "SELECT job, number, site, state, outcome, entry FROM attempts"
+_CHECKPOINTS = (
+    "SELECT job, attempts.number, project, checkpoint FROM attempts JOIN jobs ON id = job WHERE checkpoint IS NOT NULL"
+)
 _LEDGER = "SELECT seq, kind, line FROM ledger WHERE seq > ? ORDER BY seq"

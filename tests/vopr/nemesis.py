@@ -23,6 +23,8 @@ class Nemesis:
         self.sites, self.network, self.people = sites, network, people
         self.touched: set[Marker] = set()
         """What operators, nodes and forgetful clusters have had a hand in."""
+        self.rerun: set[str] = set()
+        """Jobs that an operator has queued again after they had ended."""
         for kind in plan.timed:
             self._wait(kind)
         self._back_up()
@@ -58,8 +60,8 @@ class Nemesis:
                 return self._clock(kind, site)
             case Fault.DRAIN:
                 return self._drain(site)
-            case Fault.USER_CANCEL:
-                return self._cancel()
+            case Fault.USER_CANCEL | Fault.CALLED_HOME:
+                return self._cancel() if kind is Fault.USER_CANCEL else self.hub.call_home()
             case _:
                 return self._at_cluster(kind, site)
 
@@ -100,7 +102,8 @@ class Nemesis:
     def _at_cluster(self, kind: Fault, site: Site) -> dict | None:
         cluster = site.cluster
         if kind is Fault.REQUEUE_ENDED:
-            found = cluster.ended_markers(_REVIVABLE_S)
+            # what was called home has ended for good where it was: its job goes on elsewhere
+            found = [one for one in cluster.ended_markers(_REVIVABLE_S) if one.job not in self.hub.called]
         else:
             waiting_too = kind in {Fault.FOREIGN_CANCEL, Fault.FORGOTTEN}
             found = cluster.live_markers(running=not waiting_too, guest=kind is Fault.PREEMPTION)
@@ -116,6 +119,8 @@ class Nemesis:
             case Fault.PREEMPTION:
                 cluster.requeue(marker, Outcome.PREEMPTED)
             case Fault.REQUEUE | Fault.REQUEUE_ENDED:
+                if kind is Fault.REQUEUE_ENDED:
+                    self.rerun.add(marker.job)
                 cluster.requeue(marker)
             case Fault.FOREIGN_CANCEL:
                 cluster.cancel(marker)

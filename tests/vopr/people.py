@@ -6,12 +6,23 @@ from foedus.client.steps import Answer
 from foedus.hub.api.jobs import cancel_jobs, submit_jobs
 from foedus.wire.jobs import CancelRequest, Submission, SubmitReply, SubmitRequest
 from vopr.alliance import LONGEST_S, USERS, alliance
+from vopr.cluster import CHECKPOINT
 from vopr.faults import Fault, Plan
 from vopr.hub import HubProcess
 from vopr.network import Network
 from vopr.world import Bell, Process, World
 
 _PATIENCE_S = 10.0
+_CHECKPOINT = f"#FOEDUS checkpoint={CHECKPOINT}"
+_ENDS = (
+    [],
+    ["#SBATCH --no-requeue"],
+    [_CHECKPOINT],
+    [_CHECKPOINT, "trap '' TERM"],
+    [_CHECKPOINT, "trap 'exit 0' TERM"],
+    *[[_CHECKPOINT, "trap 'exit 3' TERM"]] * 5,
+)
+"""What jobs do when they are called home."""
 
 
 @dataclass(slots=True)
@@ -106,12 +117,15 @@ class People:
             "#SBATCH --cpus-per-task=1",
         ]
         lines += [f"#SBATCH --gpus={gpus}"] if gpus else []
+        ends = chance.choice(_ENDS)
+        lines += [line for line in ends if line.startswith("#")]
         if chance.random() < 0.15:
             lines.append(f"#SBATCH --array=1-{chance.randint(2, 3)}" + chance.choice(("", "%1")))
         elif user in self._own and chance.random() < 0.3:
             other = chance.choice(self._own[user])
             lines.append(f"#SBATCH --dependency={chance.choice(('afterok', 'afterany'))}:{other}")
-        lines += [f"#FOEDUS project={USERS[user][1]}", f"sleep {seconds}", f"exit {chance.choice((0, 0, 0, 3))}", ""]
+        lines += [f"#FOEDUS project={USERS[user][1]}", *(line for line in ends if not line.startswith("#"))]
+        lines += [f"sleep {seconds}", f"exit {chance.choice((0, 0, 0, 3))}", ""]
         return "\n".join(lines)
 
 

@@ -44,8 +44,10 @@ class Simulation:
     """Hub, sites, users and their troubles."""
 
     def __init__(self, seed: int, work: Path, bug: Bug | None = None) -> None:
-        """Make the world of a seed; the agents make their jobs' folders in `work`, and nothing is ever read there."""
+        """Make the world of a seed; the agents make their jobs' folders in `work`, where those save what they do."""
         bug = bug or Bug()
+        work = work / str(os.getpid())  # each process has its own, and every seed begins with an empty one
+        work.mkdir(exist_ok=True)
         accounts = work / "accounts.toml"
         if not accounts.exists():
             accounts.write_text(f'[[account]]\naccount = "{pwd.getpwuid(os.geteuid()).pw_name}"\n')
@@ -92,12 +94,15 @@ class Simulation:
         for site in self.sites:
             site.begin()
         self.people.begin(world.chance.choice((1, 2, 3, 4)), self.lasts / 2)
-        Nemesis(world, self.plan, hub=self.hub, sites=self.sites, network=self.network, people=self.people)
+        nemesis = Nemesis(world, self.plan, hub=self.hub, sites=self.sites, network=self.network, people=self.people)
+        self.checker.rerun = nemesis.rerun
         self._until(self.lasts)
         if self.mode == "liveness":
             self._heal()
             self._ends()
             self.checker.ended_well()
+        self.checker.progress()
+        self.checker.completions()
         self.checker.chain()
 
     def _until(self, seconds: float) -> None:

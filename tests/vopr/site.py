@@ -1,5 +1,6 @@
 """A site: its cluster, and the agent's processes with their journals, as they die and come back."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from vopr.network import Network
 from vopr.world import Bell, Killed, Process, World
 
 LOST_AFTER_S = 90
+GRACE_S = 10
 
 
 @dataclass(slots=True)
@@ -117,7 +119,7 @@ class AgentProcess(Process):
         bells = {name: Bell(world) for name in ("orders", "starts", "looks", "reports", "logs", "outputs", "heads")}
         return Context(
             settings=site.settings,
-            folder=StateFolder(path=Path("/nowhere")),
+            folder=site.folder,
             site=site.name,
             alliance=given.agreement.id,
             keys=OneKey(site.name),
@@ -133,7 +135,7 @@ class AgentProcess(Process):
                 source=face.source,
                 key=lambda: key(site.name),
             ),
-            rules=Rules(settle_s=SETTLE_S, lost_after_s=LOST_AFTER_S),
+            rules=Rules(settle_s=SETTLE_S, lost_after_s=LOST_AFTER_S, grace_s=GRACE_S),
             log=_Log(world, self.name),
             agreement=given.agreement,
             flags=self.journal.flags(),
@@ -240,7 +242,9 @@ class Site:
         self.world, self.plan, self.name, self.network, self.bug = world, plan, name, network, bug
         self.cluster = Cluster(world, name)
         self.clock = SiteClock(world)
-        self.settings = _settings(work / name, world.chance.choice)
+        shutil.rmtree(work / name, ignore_errors=True)  # of the seed before
+        self.folder = StateFolder(path=work / name / "state").make()
+        self.settings = _settings(work / name / "jobs", world.chance.choice)
         self.running: list[AgentProcess] = []
         self._disk = Disk()
         self._number = 0
@@ -306,7 +310,7 @@ class Site:
 def _settings(work: Path, choose) -> AgentSettings:
     return AgentSettings(
         policy=Path("/nowhere"),
-        accounts=work.parent / "accounts.toml",
+        accounts=work.parents[1] / "accounts.toml",
         work=work,
         allow_root=True,
         lowest_uid=1,

@@ -45,7 +45,8 @@ class OutputSender:
         context = self.context
         try:
             packed = self._upload(row)
-            digest, note = packed.manifest.digest, _note(row, packed)
+            kept = packed.manifest.files or not _goes_on(row)
+            digest, note = packed.manifest.digest if kept else None, _note(row, packed)
         except (Unreachable, Stale, NotAuthenticated):
             raise
         except FoedusError as error:

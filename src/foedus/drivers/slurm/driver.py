@@ -107,7 +107,7 @@ class SlurmDriver:
         native_id = ref.native_id or self.look([ref])[ref.marker].native_id
         if native_id:
             argv = scancel.signal_command(native_id, end)
-            scancel.parse_signal(run.run(argv, env=self._env, timeout=self._settings.timeout))
+            scancel.parse(run.run(argv, env=self._env, timeout=self._settings.timeout))
 
     def usage(self, refs: Sequence[Ref]) -> Mapping[Marker, tuple[Record, ...]]:
         """Return the finished records of each attempt."""

@@ -8,8 +8,6 @@ from foedus.drivers.slurm.sbatch import trouble
 _TO = {Whom.BATCH: ["--batch"], Whom.STEPS: [], Whom.ALL: ["--full"]}
 _OVER = ("invalid job id specified", "already completing or completed", "job/step already")
 
-_WAITS = ("job is pending execution", "job is in held state", "invalid job array id", "job/step is not running")
-
 
 def command(native_id: str) -> list[str]:
     """Return the argument list."""
@@ -17,14 +15,11 @@ def command(native_id: str) -> list[str]:
 
 
 def signal_command(native_id: str, end: EndSignal) -> list[str]:
-    """Return the argument list that sends a running job a signal."""
-    return ["scancel", f"--signal={end.name}", *_TO[end.whom], native_id]
+    """Return the argument list that sends a running job a signal.
 
-
-def parse_signal(done: Done) -> None:
-    """Check the answer to a signal: a job that waits has nobody who could hear it."""
-    if not any(part in done.words.lower() for part in _WAITS):
-        parse(done)
+    One that waits is passed over: without the state scancel would try for minutes.
+    """
+    return ["scancel", "--state=RUNNING", f"--signal={end.name}", *_TO[end.whom], native_id]
 
 
 def parse(done: Done) -> None:
