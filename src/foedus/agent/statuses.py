@@ -54,8 +54,9 @@ def _over(row: Row) -> StatusItem:
         return _item(row, AttemptState.RETURNED, _join(row.note, "it was never seen to run"))
     if not recalled(row):
         ended = _ended(row, row.restarts, run)
-        files = {"outputs": row.outputs, "checkpoint": row.checkpoint, "back": called_home(row)}
-        return ended.model_copy(update={**files, "reason": _join(row.note, row.reason)})
+        if called_home(row):  # how it obeyed is nothing that its user needs the cluster's words for
+            return ended.model_copy(update={"back": True, "checkpoint": row.checkpoint, "reason": _join(row.note)})
+        return ended.model_copy(update={"outputs": row.outputs, "reason": _join(row.note, row.reason)})
     words = "recalled before it ran" if run.started is None else f"recalled as it began; {run.elapsed} s are booked"
     return _item(row, AttemptState.RETURNED, _join(row.note, words)).model_copy(update={"checkpoint": row.checkpoint})
 
