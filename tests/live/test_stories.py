@@ -236,7 +236,11 @@ def test_a_guest_that_owners_displace_runs_again_and_both_attempts_are_booked(al
     with alliance.client("dana") as dana:
         with full(alliance, "dana", "phishing-watch"):
             guest = dana.submit(
-                script('echo restart ${SLURM_RESTART_COUNT:-0}; [ "$SLURM_RESTART_COUNT" ] || sleep 200', gpus=4)
+                script(
+                    "echo restart ${SLURM_RESTART_COUNT:-0}; cat saved/mark; mkdir -p saved; echo mine > saved/mark",
+                    '[ "$SLURM_RESTART_COUNT" ] || sleep 200',
+                    gpus=4,
+                )
             )
             wait_for(lambda: dana.get(guest.id).state == "running")
             time.sleep(1.5)
@@ -255,7 +259,7 @@ def test_a_guest_that_owners_displace_runs_again_and_both_attempts_are_booked(al
     assert [(body["attempt"], body["outcome"]) for body in records] == runs
     assert [body["gpu_seconds"] for body in records] == [{"a100": 4 * body["elapsed"]} for body in records]
     assert records[0]["elapsed"] >= 1
-    assert f"restart {displaced}\n" in words
+    assert f"restart {displaced}\nmine\n" in words  # what it saved is there: the site queued it in the same folder
 
 
 def output_of(client, job, attempt):

@@ -5,6 +5,7 @@ from foedus.core.base.ids import JobId, ProjectId
 from foedus.core.base.units import Mebibytes, Seconds
 from foedus.core.jobs.options import OPTIONS, Handling, Takes
 from foedus.core.jobs.sbatch import LARGEST_SCRIPT, options_of, parse
+from foedus.core.jobs.signals import EndSignal, Whom, end_signal
 from foedus.core.jobs.spec import (
     ArraySpec,
     Condition,
@@ -311,10 +312,35 @@ def test_folders_that_stay_inside_or_are_absolute(chdir):
         ("dataset=", "line 2: --dataset: '' does not name a data set; give 1 to 200 characters"),
         ("output=/x", ("line 2: --fetch: '/x' does not stay in the job's folder; "
          "give patterns relative to it, without '..': results/*")),
+        ("checkpoint=../x", ("line 2: --checkpoint: '../x' does not stay in the job's folder; "
+         "give one folder relative to it, without '..' and wildcards: checkpoints")),
+        ("checkpoint=saved*", ("line 2: --checkpoint: 'saved*' does not stay in the job's folder; "
+         "give one folder relative to it, without '..' and wildcards: checkpoints")),
+        ("checkpoint=.", ("line 2: --checkpoint: '.' does not stay in the job's folder; "
+         "give one folder relative to it, without '..' and wildcards: checkpoints")),
     ],
 )  # fmt: skip
 def test_faults_of_foedus_lines(line, expected):
     assert [str(fault) for fault in faults(f"{SH}#FOEDUS {line}\n")] == [expected]
+
+
+def test_the_folder_of_checkpoints():
+    script = f"{SH}#FOEDUS checkpoint=a checkpoint=out/saved/\n"
+    assert parse(script).checkpoint == "out/saved"
+    assert parse(script, ["--checkpoint", "b"]).checkpoint == "b"
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ([], EndSignal(name="TERM", whom=Whom.ALL, grace=None)),
+        (["--signal=B:SIGUSR1@120"], EndSignal(name="USR1", whom=Whom.BATCH, grace=Seconds(120))),
+        (["--signal=int"], EndSignal(name="INT", whom=Whom.STEPS, grace=None)),
+        (["--signal=R:10@5"], EndSignal(name="10", whom=Whom.STEPS, grace=Seconds(5))),
+    ],
+)
+def test_the_signal_that_asks_it_to_end(asked, expected):
+    assert end_signal(parse(SH, asked)) == expected
 
 
 def test_options_that_have_no_field_are_there_for_drivers():
