@@ -197,7 +197,7 @@ def _watch(client: "Client", session: Session, ids: list[str], timeout: float | 
     from foedus.cli.progress import counter
 
     jobs: tuple[JobView, ...] = ()
-    with waiting(ids), counter(session, "waiting", len(ids)) as show:
+    with waiting(ids), counter("waiting", len(ids), json=session.json) as show:
         for waited in client.waiting(ids, timeout_s=timeout):
             jobs = waited.jobs
             show(*_done(waited))

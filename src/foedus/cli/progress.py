@@ -40,9 +40,9 @@ def bar(session: Session, label: str) -> Generator[Callable[["Moved"], None]]:
 
 
 @contextmanager
-def counter(session: Session, label: str, total: int) -> Generator[Callable[[int, int], None]]:
+def counter(label: str, total: int, *, json: bool) -> Generator[Callable[[int, int], None]]:
     """Show how many of how many are done; nothing is shown with ``--json``, or where nobody watches."""
-    if session.json or not sys.stderr.isatty():
+    if json or not sys.stderr.isatty():
         yield _uncounted
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

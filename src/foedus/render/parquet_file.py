@@ -33,6 +33,7 @@ def _types(arrow: Any) -> dict[Type, Any]:  # noqa: ANN401 (pyarrow comes withou
     return {
         Type.TEXT: arrow.string(),
         Type.NUMBER: arrow.int64(),
+        Type.FRACTION: arrow.float64(),
         Type.TIME: arrow.timestamp("ms", tz="UTC"),
         Type.BY_MODEL: arrow.map_(arrow.string(), arrow.int64()),
     }

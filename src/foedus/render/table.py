@@ -9,7 +9,7 @@ from foedus.core.base.instant import Instant
 from foedus.core.ledger.booked import Booked
 from foedus.wire.ledger import BalanceView
 
-Cell: TypeAlias = str | int | Mapping[str, int] | None
+Cell: TypeAlias = str | int | float | Mapping[str, int] | None
 
 
 class Type(Enum):
@@ -17,6 +17,7 @@ class Type(Enum):
 
     TEXT = "text"
     NUMBER = "whole number"
+    FRACTION = "number with a fraction"
     TIME = "instant: milliseconds since 1970 in UTC"
     BY_MODEL = "whole numbers by GPU model"
 

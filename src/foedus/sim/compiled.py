@@ -23,13 +23,15 @@ def keep() -> bool:
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.environ.get("HOME", ""), ".cache")  # noqa: PTH118
     if not Path(home).is_absolute():
         return False
-    folder = Path(home) / "foedus" / _digest()
+    folder = Path(home) / "foedus" / digest_of_sources()
     known = folder.exists() or not COMPILED
     keep_compiled(str(folder))
     return known
 
 
-def _digest() -> str:
+@functools.cache
+def digest_of_sources() -> str:
+    """Return what stands for the text of the simulator."""
     sources = [file for name in _PACKAGES for file in files(name).iterdir() if file.name.endswith(".py")]
     texts = [file.read_bytes() for file in sorted(sources, key=lambda file: file.name)]
     return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]

@@ -78,7 +78,7 @@ def share(alone: Waits, pooled: Waits, other: Waits) -> float | None:
     return (alone.mean - other.mean) / gain if gain > 0 else None
 
 
-def waste(alliance: Alliance, outcome: Outcome) -> float:
-    """Return the work that recalls lost as a share of all work."""
-    width = alliance.column("width")
-    return float((outcome.lost * width).sum() / (alliance.column("run") * width).sum())
+def waste(alliance: Alliance, outcome: Outcome, of: NDArray[np.bool_]) -> float:
+    """Return the work that recalls lost some jobs as a share of all their work."""
+    width = alliance.column("width")[of]
+    return float((outcome.lost[of] * width).sum() / (alliance.column("run")[of] * width).sum())

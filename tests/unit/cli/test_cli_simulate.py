@@ -33,9 +33,9 @@ def test_who_waits_how_long(monkeypatch, capsys, logs):
     code, out, err = run(monkeypatch, capsys, *logs, "--restart", "10")
     assert code == 0
     assert [line.split() for line in out.splitlines()[1:4]] == [
-        ["kth", "2", "2000%", "alone", "45", "s", "45", "s", "86", "s", "1.4"],
-        ["pooled", "0", "s", "0", "s", "0", "s", "1.0", "1", "0", "0", "s"],
-        ["together", "0", "s", "0", "s", "0", "s", "1.0", "1", "0", "0", "s"],
+        ["kth", "2", "2000%", "alone", "45", "s", "45", "s", "86", "s", "1.4", "100%"],
+        ["pooled", "0", "s", "0", "s", "0", "s", "1.0", "1", "0", "0", "s", "-", "-", "-"],
+        ["together", "0", "s", "0", "s", "0", "s", "1.0", "1", "0", "0", "s", "50%", "0", "0"],
     ]
     assert out.splitlines()[-2:] == [
         "Together the mean wait falls from 30 s to 0 s, 100% of what one pooled machine would save.",
@@ -53,16 +53,28 @@ def test_json_has_every_figure(monkeypatch, capsys, logs):
         {"site": "ctc", "capacity": 8, "unit": "processors", "remarks": {}},
     ]
     assert found["results"][2] == {
+        "variant": "as-it-is",
+        "seed": 1,
         "site": "kth",
-        "load": 20.0,
         "schedule": "together",
         "jobs": 2,
+        "capacity": 4,
+        "load": 20.0,
         "mean_wait_s": 0.0,
         "median_wait_s": 0.0,
         "p95_wait_s": 0.0,
         "mean_bounded_slowdown": 1.0,
-        "against_alone": {"earlier": 1, "equal": 1, "later": 0, "worst_s": 0},
+        "utilisation": 100 / 200,
+        "earlier": 1,
+        "equal": 1,
+        "later": 0,
+        "worst_s": 0,
+        "gain_share": 1.0,
+        "gave_unit_s": 0,
+        "took_unit_s": 400,
+        "balance_unit_s": -400,
         "recalls": 0,
+        "waste": 0.0,
     }
 
 

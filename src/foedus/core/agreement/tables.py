@@ -45,8 +45,17 @@ class Table:
         return f"{self._path}.{key}" if self._path else key
 
     def has(self, key: str) -> bool:
-        """Say whether the file gives this value."""
-        return key in self._values
+        """Say whether the file gives this value, which is known here."""
+        return self._present(key)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What the file gives."""
+        return tuple(self._values)
+
+    def has_table(self, key: str) -> bool:
+        """Say whether the file gives a table for this."""
+        return isinstance(self._values.get(key), dict)
 
     def note(self, key: str, fault: str, remedy: str) -> None:
         """Note a fault of one value."""
@@ -101,6 +110,28 @@ class Table:
             return least
         if not least <= found <= LARGEST:
             self.note(key, f"{found} is out of range", f"use a whole number of at least {least} and at most 2^53 - 1")
+            return least
+        return found
+
+    def number(self, key: str, *, least: float, most: float = LARGEST, default: float | None = None) -> float:
+        """Take a number, with a fraction or without, from `least` to `most`; `least` after a fault."""
+        if default is not None and not self._present(key):
+            return default
+        found = self._take(key, (int, float), "a number")
+        return self._in_range(key, found, least, most)
+
+    def numbers(self, key: str, *, least: float, most: float = LARGEST) -> tuple[float, ...]:
+        """Take a list of numbers from `least` to `most`."""
+        values = self._take_list(key, "a list of numbers") or []
+        parts = Table({f"{key}[{place}]": value for place, value in enumerate(values)}, self._path, self._faults)
+        return tuple(parts.number(part, least=least, most=most) for part in parts.keys)
+
+    def _in_range(self, key: str, found: float | None, least: float, most: float) -> float:
+        if found is None:
+            return least
+        if not least <= found <= most:
+            bound = f"from {least:g} to {most:g}" if most < LARGEST else f"of at least {least:g}"
+            self.note(key, f"{found} is out of range", f"use a number {bound}")
             return least
         return found
 
@@ -181,7 +212,7 @@ class Table:
         self._known.append(key)
         return key in self._values
 
-    def _take(self, key: str, kind: type[T], what: str) -> T | None:
+    def _take(self, key: str, kind: type[T] | tuple[type[T], ...], what: str) -> T | None:
         if not self._present(key):
             self.note(key, "is missing", f"add {what}")
             return None

@@ -1,0 +1,1 @@
+"""What is left of a sweep for people to read."""
