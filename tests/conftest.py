@@ -1,5 +1,6 @@
 """What every test may use."""
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from side_by_side import LONGEST_FIRST, Shares, folder_of
 
 hypothesis.settings.register_profile("foedus", deadline=None)  # a busy machine is no fault of an example's
 hypothesis.settings.load_profile("foedus")
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # to compile costs more than all tests; test_kernels compares both
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,7 +11,7 @@ from foedus.core.jobs.state import JobState
 from foedus.wire.alliance import ProjectView, SiteView
 from foedus.wire.files import Manifest
 from foedus.wire.jobs import JobView, Submission, SubmittedView, WhyView
-from foedus.wire.ledger import BalanceView
+from foedus.wire.ledger import BalanceView, WaitsView
 
 
 def show(moved: Moved) -> None:
@@ -49,6 +49,7 @@ def look(foedus: Client) -> None:
         assert_type(job, JobView)
     assert_type(foedus.why("1042"), WhyView)
     assert_type(foedus.balance("2026-11"), BalanceView)
+    assert_type(foedus.waits(), WaitsView)
     for site in foedus.sites():
         assert_type(site, SiteView)
     for project in foedus.projects():

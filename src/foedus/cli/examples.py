@@ -42,7 +42,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "agreement sign": ("foedus agreement sign agreement.toml --as israel --key keys/israel.pem",),
     "agreement vouch": ("foedus agreement vouch agreement.toml baku $(cat site.pub) --key keys/azerbaijan.pem",),
     "site code": ("foedus site code baku > code",),
-    "balance": ("foedus balance", "foedus balance --period 2026-Q4 --csv balance.csv"),
+    "balance": ("foedus balance", "foedus balance --period 2026-Q4 --csv balance.csv", "foedus balance --waits"),
     "ledger export": ("foedus ledger export -o book.jsonl", "foedus ledger export --format ogf-ur -o usage.xml"),
     "ledger verify": ("foedus ledger verify book.jsonl --agreement agreement.toml",),
     "ledger show": ("foedus ledger show book.jsonl --last 20",),

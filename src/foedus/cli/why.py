@@ -33,7 +33,7 @@ def why(
 def tell(view: "WhyView", now: "Instant") -> None:
     """Print the story."""
     job = view.job
-    paragraph("", view.answer)
+    paragraph("", f"{view.answer} {view.saved}".rstrip())
     if job.unreachable_since is not None:
         say(f"Its site does not answer, since {when(job.unreachable_since, now)}: this is the last that is known.")
     say()

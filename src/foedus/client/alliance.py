@@ -25,7 +25,7 @@ from foedus.wire.alliance import (
     WhoView,
 )
 from foedus.wire.files import MissingReply, MissingRequest
-from foedus.wire.ledger import BalanceView, EntryPage, GapList, SealList, SignedHead
+from foedus.wire.ledger import BalanceView, EntryPage, GapList, SealList, SignedHead, WaitsView
 from foedus.wire.message import WireObject
 
 
@@ -102,6 +102,11 @@ def enforce(text: str, signatures: Mapping[str, WireObject]) -> Call[AgreementVi
 def balance(period: str | None) -> Call[BalanceView]:
     """``GET /balance``."""
     return Call(method="GET", path="/balance", params=params(period=period), read=model(BalanceView))
+
+
+def waits() -> Call[WaitsView]:
+    """``GET /waits``."""
+    return Call(method="GET", path="/waits", read=model(WaitsView))
 
 
 def ledger_head() -> Call[SignedHead]:

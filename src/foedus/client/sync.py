@@ -33,7 +33,7 @@ from foedus.wire.alliance import (
 )
 from foedus.wire.files import Manifest
 from foedus.wire.jobs import CancelReply, JobPage, JobView, StatusReply, Submission, SubmittedView, WhyView
-from foedus.wire.ledger import BalanceView, EntryPage, GapList, SealList, SignedHead
+from foedus.wire.ledger import BalanceView, EntryPage, GapList, SealList, SignedHead, WaitsView
 from foedus.wire.message import WireObject
 
 R = TypeVar("R")
@@ -277,6 +277,10 @@ class Client:
     def balance(self, period: str | None = None) -> BalanceView:
         """Return what each partner pledged, gave and took, in GPU-seconds; `period` is like 2026-11, 2026-Q4, 2026."""
         return self._do(alliance.balance(period))
+
+    def waits(self) -> WaitsView:
+        """Return how many jobs of each partner ended sooner, as soon and later than on its own site alone, by month."""
+        return self._do(alliance.waits())
 
     def ledger_head(self) -> SignedHead:
         """Return the newest head of the ledger, signed by the hub."""

@@ -9,10 +9,11 @@ from foedus.core.base.ids import JobId, ProjectId, SiteId
 from foedus.core.base.instant import Instant, after, seconds_between
 from foedus.core.base.units import Seconds
 from foedus.core.jobs.job import Attempt, Job, StopReason, Story, StoryKind
-from foedus.core.jobs.state import AttemptState, Move
+from foedus.core.jobs.state import AttemptState, JobState, Move
 from foedus.core.placement.decide import Bind, Considered, Held, Placing, SiteNow, Waiting
 from foedus.flow.cancel import take_back
 from foedus.flow.ports import JobChange, Recent, SiteRecord, Stage, Transaction, orders_topic
+from foedus.flow.shadows import LiveShadows
 
 _SETTLE_S = 10
 """How long a scheduler may take to start what it was handed."""
@@ -42,10 +43,13 @@ class PlaceRules:
     """Whether a site whose jobs are short is given the next ones before it has room for them."""
 
 
-def place(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant) -> int:
-    """Bind what can start; return how many were bound."""
+def place(
+    tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant, shadows: LiveShadows | None = None
+) -> int:
+    """Bind what can start, what is due by the shadows before the rest; return how many were bound."""
     placing = Placing(sites=sites_now(tx, agreement, rules, now), patience=rules.patience, now=now)
-    bound = 0
+    shadows = shadows or LiveShadows()
+    bound = _place_due(tx, agreement, rules, now, placing=placing, shadows=shadows)
     last: tuple[int, int] | None = None
     stuck: Counter[ProjectId] = Counter()
     for _ in range(0 if placing.full else rules.windows):
@@ -54,7 +58,10 @@ def place(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant
         started = True
         bindings: list[tuple[Job, Bind]] = []
         for job in jobs:
-            bind = placing.offer(_waiting(job, agreement, resting.get(job.id, frozenset())))
+            due = shadows.is_due(job.id)
+            if due:
+                shadows.waits(job.id)
+            bind = placing.offer(_waiting(job, agreement, resting.get(job.id, frozenset())), due=due)
             started = bind is not None and _bind(tx, job, bind, now)
             if bind is not None and started:
                 bindings.append((job, bind))
@@ -69,12 +76,47 @@ def place(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant
     return bound
 
 
-def recall(tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant) -> int:
-    """Ask back what waits too long in a site's own queue while another site could start it now."""
+def _place_due(
+    tx: Transaction,
+    agreement: Agreement,
+    rules: PlaceRules,
+    now: Instant,
+    *,
+    placing: Placing,
+    shadows: LiveShadows,
+) -> int:
+    """Bind what would have started alone by now, in that order."""
+    names = [] if placing.full else shadows.waiting(rules.window)
+    found = tx.jobs.get(names)
+    jobs = [job for name in names if (job := found.get(name)) and job.state is JobState.PENDING and not job.held]
+    shadows.placed([name for name in names if name not in {job.id for job in jobs}])
+    resting = _resting(tx, jobs, rules, now)
+    bindings: list[tuple[Job, Bind]] = []
+    for job in jobs:
+        bind = placing.offer(_waiting(job, agreement, resting.get(job.id, frozenset())), due=True)
+        if bind is not None and _bind(tx, job, bind, now):
+            bindings.append((job, bind))
+    _write(tx, bindings, now)
+    return len(bindings)
+
+
+def recall(
+    tx: Transaction, agreement: Agreement, rules: PlaceRules, now: Instant, shadows: LiveShadows | None = None
+) -> int:
+    """Ask back what waits too long in a site's own queue while another site could start it now.
+
+    A guest that is due is asked back as soon as its host has had the time to start it.
+    """
     placing = Placing(sites=sites_now(tx, agreement, rules, now), patience=rules.patience, now=now)
     if placing.full:
         return 0
-    overdue = tx.attempts.overdue(after(now, -rules.promise), rules.window)
+    shadows = shadows or LiveShadows()
+    patient, settled = after(now, -rules.promise), after(now, -min(rules.promise, _SETTLE_S))
+    overdue = [
+        attempt
+        for attempt in tx.attempts.overdue(settled, rules.window)
+        if (attempt.handed or attempt.bound) < patient or (attempt.guest and shadows.is_due(attempt.job))
+    ]
     jobs = tx.jobs.get([attempt.job for attempt in overdue])
     return sum(
         _recall(tx, attempt, jobs[attempt.job], agreement=agreement, placing=placing, now=now) for attempt in overdue

@@ -50,6 +50,7 @@ def _follow_up(tx: Transaction, jobs: Sequence[Job], now: Instant) -> list[Job]:
     for array in arrays:
         _go_on(tx, array, now)
     names = [*(job.id for job in jobs), *arrays]
+    tx.shadows.over([job.id for job in jobs])
     for name in names:
         tx.ring(job_topic(name))
     return [given_up for each in tx.jobs.dependents(names) for given_up in _release(tx, each, now)]
@@ -78,6 +79,7 @@ def _members(tx: Transaction, name: JobId) -> Sequence[Job]:
 def _let_go(tx: Transaction, jobs: Sequence[JobId], now: Instant) -> None:
     if jobs:
         tx.jobs.hold(jobs, held=False, reason=_WAITS_FOR_ROOM, at=now)
+        tx.shadows.arrive(list(tx.jobs.get(jobs).values()), now)
         tx.ring(BROKER)
 
 

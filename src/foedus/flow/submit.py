@@ -73,9 +73,8 @@ def submit(
     admission.settle()
     tx.jobs.add([job for one in taken for job in one.jobs], [one.array for one in taken if one.array])
     tx.jobs.tell([line for one in taken for line in _story(one, rules, now)])
-    for one in taken:
-        if isinstance(one.decision.verdict, Admitted):
-            _hold(tx, one, now)
+    admitted = [one for one in taken if isinstance(one.decision.verdict, Admitted)]
+    tx.shadows.arrive([job for one in admitted for job in _hold(tx, one, now)], now)
     tx.ring(BROKER)
     return _views(tx, taken)
 
@@ -236,8 +235,8 @@ def _array(job: Job, array: ArraySpec) -> Array:
     )
 
 
-def _hold(tx: Transaction, taken: _Taken, now: Instant) -> None:
-    """Keep back what waits for other jobs, and the tasks beyond the array's throttle."""
+def _hold(tx: Transaction, taken: _Taken, now: Instant) -> Sequence[Job]:
+    """Keep back what waits for other jobs, and the tasks beyond the array's throttle; return what may go at once."""
     spec, jobs = taken.spec, taken.jobs
     throttle = spec.array.at_once if spec.array else None
     if spec.dependencies.each:
@@ -248,6 +247,10 @@ def _hold(tx: Transaction, taken: _Taken, now: Instant) -> None:
     elif throttle and throttle < len(jobs):
         words = f"waits for another task of the array to end ({throttle} at once)"
         tx.jobs.hold([job.id for job in jobs[throttle:]], held=True, reason=words, at=now)
+        return jobs[:throttle]
+    else:
+        return jobs
+    return ()
 
 
 def _say(dependency: Dependency) -> str:

@@ -11,6 +11,7 @@ from foedus.core.jobs.job import Array, Job, Story, StoryKind
 from foedus.core.jobs.state import JobState
 from foedus.core.placement.decide import Considered, consider
 from foedus.flow.access import Caller, visible_whole
+from foedus.flow.alone import alone_view
 from foedus.flow.place import PlaceRules, sites_now, waiting_job
 from foedus.flow.ports import Transaction
 from foedus.flow.views import attempt_view, job_view, one, reach
@@ -42,11 +43,14 @@ def why(
         answer = f"It is an array of {found.count} tasks: {reason}. See `foedus why {example}` for one of them."
         return WhyView(job=view, attempts=[], story=story, answer=answer)
     considered = _considered(tx, found, agreement, rules, now)
+    alone, saved = alone_view(tx, found, now)
     return WhyView(
         job=job_view(found, sites),
         attempts=[attempt_view(attempt) for attempt in tx.attempts.of(name)],
         story=story,
         answer=_refusal(told, agreement, language) or _answer(found, considered),
+        alone=alone,
+        saved=saved,
     )
 
 

@@ -9,9 +9,11 @@ from starlette.concurrency import run_in_threadpool
 
 from foedus.core.base.errors import FoedusError
 from foedus.core.base.ids import JobId
-from foedus.flow.place import place, recall, withdraw
-from foedus.flow.ports import BROKER
+from foedus.core.base.instant import Instant
+from foedus.flow.place import PlaceRules, place, recall, withdraw
+from foedus.flow.ports import BROKER, Transaction
 from foedus.flow.release import sweep
+from foedus.flow.shadows import LiveShadows
 from foedus.hub.metrics import BROKER_FAILURES, BROKER_PASS, LAST_PASS, LEADER, PLACED
 from foedus.hub.waker import Waker
 from foedus.hub.wiring import Hub
@@ -37,6 +39,7 @@ class Broker:
         self._swept_to: JobId | None = None
         self._looked = time.monotonic()
         self._forgot = -_FORGET_EVERY_S
+        self._shadows = LiveShadows()
 
     async def run(self) -> None:
         """Work until the process stops."""
@@ -57,6 +60,7 @@ class Broker:
             LEADER.set(leading)
             self._look_whether_whole()
             if not leading or self._hub.recovering:
+                self._shadows.forget()
                 return False
             more = self._placed()
             self._forget()
@@ -78,14 +82,24 @@ class Broker:
         with BROKER_PASS.time():
             now = self._hub.clock.now()
             rules = self._hub.place_rules
-            placed = self._hub.write(lambda tx: place(tx, self._hub.agreement(tx), rules, now)) if self._waited() else 0
+            self._follow(now)
+            placed = self._hub.write(lambda tx: self._place(tx, rules, now)) if self._waited() else 0
             PLACED.inc(placed)
             if self._seconds() - self._swept > _SWEEP_EVERY_S:
                 self._swept = self._seconds()
                 self._hub.write(lambda tx: withdraw(tx, rules, now))
-                self._hub.write(lambda tx: recall(tx, self._hub.agreement(tx), rules, now))
+                self._hub.write(lambda tx: recall(tx, self._hub.agreement(tx), rules, now, self._shadows))
                 self._swept_to = self._hub.write(lambda tx: sweep(tx, _SWEEP, now, self._swept_to))
         return placed >= rules.window // 2
+
+    def _place(self, tx: Transaction, rules: PlaceRules, now: Instant) -> int:
+        return place(tx, self._hub.agreement(tx), rules, now, self._shadows)
+
+    def _follow(self, now: Instant) -> None:
+        """Let the shadows take in what happened since the last pass."""
+        with self._hub.store.read() as tx:
+            agreement = self._hub.agreement(tx)
+        self._shadows.follow(self._hub.store.read, self._hub.write, agreement, now)
 
     def _waited(self) -> bool:
         """Say whether any job waits for a place: most passes find none, and need not hold up whoever writes."""

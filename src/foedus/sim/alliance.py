@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from foedus.core.placement.alone import Job, Shadow, shadow
 from foedus.core.placement.ends import End
 from foedus.core.placement.kernels import NEVER
 from foedus.core.placement.reality import Reality, reality
-from foedus.core.placement.shadow import Job, Shadow, advance, shadow
+from foedus.core.placement.shadow import advance
 from foedus.core.placement.tables import column, numbers, put_column, table, zeros
 from foedus.sim.compiled import keep
 from foedus.sim.replay import replay

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from foedus.core.placement.alone import Job
 from foedus.core.placement.kernels import kernel
 from foedus.core.placement.reality import NOWHERE, Reality
-from foedus.core.placement.shadow import Job
 from foedus.core.placement.tables import numbers, put_column, table, zeros
 
 BINS = 200

@@ -27,6 +27,7 @@ from foedus.store.projects import SqlProjects
 from foedus.store.recovery import SqlRecoveries
 from foedus.store.requests import SqlRequests
 from foedus.store.session import Session
+from foedus.store.shadows import SqlShadows
 from foedus.store.sites import SqlSites
 from foedus.store.together import Together
 
@@ -97,6 +98,11 @@ class SqlTransaction:
     def recovery(self) -> SqlRecoveries:
         """The hub's own restoration."""
         return SqlRecoveries(self.session)
+
+    @property
+    def shadows(self) -> SqlShadows:
+        """Jobs alone at their homes."""
+        return SqlShadows(self.session)
 
     @property
     def open(self) -> bool:

@@ -160,6 +160,16 @@ class StoryLine(Message):
     data: dict[str, object]
 
 
+class AloneView(Message):
+    """What the job would do on its partner's own site alone, as far as it is known by now."""
+
+    home: SiteId
+    start: Time | None
+    """`None` if it would still wait."""
+    end: Time | None
+    """`None` until it is known how long the job runs."""
+
+
 class WhyView(Message):
     """The whole story of a job."""
 
@@ -168,3 +178,7 @@ class WhyView(Message):
     story: list[StoryLine]
     answer: str
     """One sentence: why it is where it is."""
+    alone: AloneView | None = None
+    """`None` for an array as a whole, before the job may start, and where it does not fit at home."""
+    saved: str = ""
+    """One sentence: when it would start alone, and what the alliance saves."""

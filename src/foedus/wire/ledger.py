@@ -133,3 +133,27 @@ class BalanceView(Message):
     seq: int
     at: Time
     lines: list[BalanceLine]
+
+
+class WaitsLine(Message):
+    """How the jobs of one partner that ended in one month did against that partner's own site alone."""
+
+    partner: PartnerId
+    month: str
+    """``2026-11``, UTC."""
+    earlier: int
+    equal: int
+    """Within a minute of their end alone."""
+    later: int
+    homeless: int
+    """Jobs that do not fit at home: alone they could not have run."""
+    saved: int
+    """Seconds by which all jobs together ended sooner than alone; negative if later."""
+    worst: int
+    """Seconds by which the latest of them ended later than alone; 0 if none did."""
+
+
+class WaitsView(Message):
+    """What the alliance saved each partner, by month."""
+
+    lines: list[WaitsLine]

@@ -42,6 +42,7 @@ TABLE = [
     ("GET", "/agreement", None, OPEN),
     ("PUT", "/agreement", {"text": "", "signatures": {}}, (422, *OFFICE)),
     ("GET", "/balance", None, OPEN),
+    ("GET", "/waits", None, OPEN),
     ("GET", "/ledger/head", None, OPEN),
     ("GET", "/ledger/entries", None, OPEN),
     ("GET", "/ledger/seals", None, OPEN),

@@ -20,7 +20,7 @@ from foedus.store.migrate import migrate, pending
 from foedus.store.tables import metadata
 from foedus.store.unit import SqlStore, open_database
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 
 
 @pytest.fixture

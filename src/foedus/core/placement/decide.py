@@ -1,9 +1,10 @@
 """Which waiting job goes to which site now.
 
-Jobs are offered in the order in which they came. Each tries its sites in its own order (its partner's first) and is
-bound to the first that can start it now. One that cannot start anywhere does not stop the younger ones, until it has
-waited longer than the pass has `patience`: then, at the first site that could ever start it, no younger job takes nodes
-that it could use. A guest's claim holds against other guests alone: owners come first at their own site.
+Jobs are offered in the order in which they came, but those first that are *due*: alone they would have started by now.
+Each tries its sites in its own order (its partner's first) and is bound to the first that can start it now. One that
+cannot start anywhere does not stop the younger ones, until it is due or has waited longer than the pass has `patience`:
+then, at the first site that could ever start it (at home, if it is due), no younger job takes nodes that it could use.
+A guest's claim holds against other guests alone: owners come first at their own site.
 
 A site at which short jobs follow one another is given the next ones ahead, when no site has room: as many as it will
 have ended before it could say so. Its own queue starts them without waiting for anybody.
@@ -141,8 +142,11 @@ class Placing:
             for site, state in self._sites.items()
         )
 
-    def offer(self, waiting: Waiting, *, ahead: bool = True) -> Bind | None:
-        """Bind a job if it can start now, or `ahead` of that; else keep room for it if it has waited too long."""
+    def offer(self, waiting: Waiting, *, ahead: bool = True, due: bool = False) -> Bind | None:
+        """Bind a job if it can start now, or `ahead` of that; else keep room for it if it has waited too long.
+
+        For one that is `due`, since alone it would have started by now, room is kept at home at once.
+        """
         found = self.consider(waiting)
         if found and found[-1].hindrance is None:
             chosen = found[-1]
@@ -156,6 +160,8 @@ class Placing:
             return Bind(job=waiting.job, site=early.site, guest=early.guest, considered=(*others, early), ahead=True)
         if seconds_between(waiting.since, self._now) > self._patience:
             self._keep(waiting.resources, found)
+        elif due:
+            self._keep(waiting.resources, [one for one in found if not one.guest])
         return None
 
     def _early(self, found: Sequence[Considered]) -> Considered | None:

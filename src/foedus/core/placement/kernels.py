@@ -1,17 +1,17 @@
-"""What makes placement fast: its inner functions are compiled where numba is at hand, and plain Python where not."""
+"""What makes placement fast: its inner functions are compiled in a process that has loaded numba, else plain Python.
 
+A simulation loads numba (`foedus.sim`): it handles millions of events. A hub does not: it handles some hundred in a
+second, and would only have to carry the compiler.
+"""
+
+import sys
 from collections.abc import Callable
 from typing import Any, Final, ParamSpec, TypeVar, cast
-
-try:
-    import numba as _numba
-except ImportError:
-    _numba = None
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_COMPILER: Any = _numba
+_COMPILER: Any = sys.modules.get("numba")
 COMPILED: Final = _COMPILER is not None and not _COMPILER.config.DISABLE_JIT
 """Whether the kernels of this process are compiled."""
 

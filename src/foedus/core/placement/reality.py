@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from foedus.core.placement.alone import Job, Shadow, shadow
 from foedus.core.placement.kernels import NEVER, kernel, small
-from foedus.core.placement.shadow import Job, Shadow, shadow
 from foedus.core.placement.tables import numbers, put_column, table, zeros
 from foedus.core.placement.timeline import Run, insert, remove, reserve
 from foedus.core.placement.waiting import Node, put, take, trees

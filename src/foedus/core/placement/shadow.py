@@ -7,177 +7,15 @@ EASY run over the whole log afterwards.
 
 EASY: jobs start in the order of arrival; the first that does not fit has a reservation at the moment when, by the
 limits of what runs, it will; younger jobs start if they end before that moment or use only what the reservation leaves
-over (Mu'alem and Feitelson, IEEE TPDS 12(6), 2001). Every change of the site's size, every end and every arrival is an
-event of its own; at the same instant they come in this order.
+over (Mu'alem and Feitelson, IEEE TPDS 12(6), 2001). Every change of the site's size, every end, every arrival and
+every cancellation is an event of its own; at the same instant they come in this order.
 """
 
-from collections.abc import MutableSequence, Sequence
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-
-from foedus.core.placement.ends import End, pop, push
+from foedus.core.placement.alone import Home, Shadow
+from foedus.core.placement.ends import pop, push
 from foedus.core.placement.kernels import NEVER, kernel, small
-from foedus.core.placement.tables import put_column, table, zeros
-from foedus.core.placement.timeline import Run, insert, remove, reserve
-from foedus.core.placement.waiting import Node, first, leaves_for, oldest, put, take, trees
-
-
-class Job:
-    """What is known of a job when it is submitted. Jobs stand in the order of their home and, there, of arrival."""
-
-    __slots__ = ("home", "limit", "submit", "width")
-    home: int
-    """Its partner's own site."""
-    submit: int
-    """Seconds."""
-    width: int
-    """Units: processors, GPUs or nodes."""
-    limit: int
-    """Seconds."""
-
-
-class Alone:
-    """What becomes of a job alone."""
-
-    __slots__ = ("end", "run", "start")
-    run: int
-    """Seconds it runs; -1 until it is known."""
-    start: int
-    """`NEVER` until then, as `end`."""
-    end: int
-
-
-class Change:
-    """A change of a site's size."""
-
-    __slots__ = ("units", "when")
-    when: int
-    units: int
-    """How many more it has from then on, or fewer. What runs then goes on."""
-
-
-class Home:
-    """A site in its shadow."""
-
-    __slots__ = (
-        "arrived",
-        "changed",
-        "changes",
-        "clock",
-        "ended",
-        "ends",
-        "first",
-        "free",
-        "head",
-        "jobs",
-        "known",
-        "leaves",
-        "reserved",
-        "room",
-        "running",
-        "spare",
-        "started",
-        "told",
-        "tree",
-        "undone",
-    )
-    first: int
-    """The index of its first job."""
-    jobs: int
-    """How many it has."""
-    tree: int
-    """Where its trees begin; they have so many `leaves`."""
-    leaves: int
-    room: int
-    """Where its running jobs and their ends begin."""
-    free: int
-    """Less than nothing, where it has shrunk below what runs."""
-    clock: int
-    """Everything up to and with this instant has been done."""
-    told: int
-    """Of how many of its jobs it knows; so many of them have `arrived` by its clock."""
-    arrived: int
-    head: int
-    """Which job, by its place in the order of arrival, has the reservation; -1 if nothing waits."""
-    reserved: int
-    """When that will start at the latest."""
-    spare: int
-    """What may run beyond that."""
-    running: int
-    """How many run; the ends of so many of them are known: `ends`."""
-    ends: int
-    started: int
-    """How many were started, how many have `ended`."""
-    ended: int
-    undone: int
-    """How many starts still stand of those that were there when somebody last looked."""
-    changes: int
-    """Where the changes of its size begin, by time; so many of them are `known`, and have `changed` it by its clock."""
-    known: int
-    changed: int
-
-
-class Shadow(NamedTuple):
-    """The state of all sites' shadows."""
-
-    jobs: Sequence[Job]
-    alone: Sequence[Alone]
-    homes: Sequence[Home]
-    waiting: Sequence[Node]
-    running: Sequence[Run]
-    ends: Sequence[End]
-    started: MutableSequence[int]
-    """In each home's stretch of the jobs: those that were started, in that order; so `ended`."""
-    ended: MutableSequence[int]
-    changes: Sequence[Change]
-
-
-def shadow(
-    jobs: Sequence[Job],
-    counts: Sequence[int],
-    capacity: NDArray[np.int64],
-    changes: Sequence[Sequence[tuple[int, int]]] = (),
-) -> Shadow:
-    """Begin with nothing submitted, for so many jobs and units by home, and its changes: when, and units more or fewer.
-
-    Changes are sorted by time, and never take more than there is.
-    """
-    homes = table(Home, len(counts))
-    planned = table(Change, sum(len(each) for each in changes))
-    _plan(homes, planned, changes)
-    begin = base = room = 0
-    for home, count, units in zip(homes, counts, capacity.tolist(), strict=True):
-        home.first, home.jobs, home.tree, home.leaves, home.room = begin, count, base, leaves_for(count), room
-        home.free, home.clock, home.head = units, -NEVER, -1
-        begin += count
-        base += 2 * home.leaves
-        room += min(count, units)
-    alone = table(Alone, begin)
-    put_column(alone, "run", -1)
-    put_column(alone, "start", NEVER)
-    put_column(alone, "end", NEVER)
-    return Shadow(
-        jobs=jobs,
-        alone=alone,
-        homes=homes,
-        waiting=trees(base // 2),
-        running=table(Run, room),
-        ends=table(End, room),
-        started=zeros(begin),
-        ended=zeros(begin),
-        changes=planned,
-    )
-
-
-def _plan(homes: Sequence[Home], planned: Sequence[Change], changes: Sequence[Sequence[tuple[int, int]]]) -> None:
-    place = 0
-    for home, each in zip(homes, changes, strict=False):
-        home.changes, home.known = place, len(each)
-        for when, units in each:
-            planned[place].when, planned[place].units = when, units
-            place += 1
+from foedus.core.placement.timeline import insert, remove, reserve
+from foedus.core.placement.waiting import first, oldest, put, take
 
 
 @kernel
@@ -203,6 +41,47 @@ def ran(state: Shadow, job: int, run: int) -> None:
         _expect(state, home, job)
 
 
+@kernel
+def leave(state: Shadow, job: int, now: int) -> None:
+    """Learn that a job was taken out, later than everybody who was before; its run time is never known."""
+    home = state.homes[state.jobs[job].home]
+    state.alone[job].left = now
+    state.left[home.first + home.leavers] = job
+    home.leavers += 1
+    if now <= home.clock:
+        _go_back(state, home, now)
+
+
+@kernel
+def resized(state: Shadow, site: int, units: int, now: int) -> None:
+    """Learn that a site has so many units more, or fewer, from now on, which is later than every change before."""
+    home = state.homes[site]
+    change = state.changes[home.changes + home.known]
+    change.when = now
+    change.units = units
+    home.known += 1
+    if now <= home.clock:
+        _go_back(state, home, now)
+
+
+@kernel
+def resume(state: Shadow, site: int) -> None:
+    """Let those wait and run who do so by what is written of them; the rest of the home's row is right already."""
+    home = state.homes[site]
+    for leaf in range(home.arrived):
+        job = home.first + leaf
+        asked, alone = state.jobs[job], state.alone[job]
+        if alone.start == NEVER:
+            if alone.left > home.clock:
+                put(state.waiting, home.tree, home.leaves, leaf, asked.width, asked.limit)
+        elif alone.end == NEVER:
+            insert(state.running, home.room, home.running, job, asked.width, alone.start + asked.limit)
+            home.running += 1
+            home.free -= asked.width
+    _gather_ends(state, home)
+    home.head = -1
+
+
 @small
 def next_event(state: Shadow, home: Home) -> int:
     """Return when the next thing happens that is known of; `NEVER` if nothing is."""
@@ -211,6 +90,8 @@ def next_event(state: Shadow, home: Home) -> int:
         now = state.ends[home.room].when
     if home.arrived < home.told:
         now = min(now, state.jobs[home.first + home.arrived].submit)
+    if home.gone < home.leavers:
+        now = min(now, state.alone[state.left[home.first + home.gone]].left)
     if home.changed < home.known:
         now = min(now, state.changes[home.changes + home.changed].when)
     return now
@@ -234,6 +115,10 @@ def advance(state: Shadow, site: int, until: int) -> None:
             _start_in_order(state, home, now)
             continue
         leaf = home.arrived
+        if leaf >= home.told or state.jobs[home.first + leaf].submit != now:
+            _take_out(state, home, now)
+            _start_in_order(state, home, now)
+            continue
         job = state.jobs[home.first + leaf]
         put(state.waiting, home.tree, home.leaves, leaf, job.width, job.limit)
         home.arrived += 1
@@ -311,6 +196,23 @@ def _end(state: Shadow, home: Home, now: int) -> None:
 
 
 @kernel
+def _take_out(state: Shadow, home: Home, now: int) -> None:
+    """Take out the next job that leaves, wherever it is."""
+    job = state.left[home.first + home.gone]
+    home.gone += 1
+    alone, asked = state.alone[job], state.jobs[job]
+    if alone.start == NEVER:
+        take(state.waiting, home.tree, home.leaves, job - home.first)
+        return
+    home.free += asked.width
+    alone.end = now
+    remove(state.running, home.room, home.running, job, alone.start + asked.limit)
+    home.running -= 1
+    state.ended[home.first + home.ended] = job
+    home.ended += 1
+
+
+@kernel
 def _go_back(state: Shadow, home: Home, to: int) -> None:
     """Undo everything from an instant on."""
     while home.started:
@@ -337,6 +239,7 @@ def _go_back(state: Shadow, home: Home, to: int) -> None:
             home.running += 1
         home.ended -= 1
     home.undone = min(home.undone, home.started)
+    _bring_back(state, home, to)
     while home.arrived and state.jobs[home.first + home.arrived - 1].submit >= to:
         home.arrived -= 1
         take(state.waiting, home.tree, home.leaves, home.arrived)
@@ -356,3 +259,13 @@ def _gather_ends(state: Shadow, home: Home) -> None:
         job = state.running[place].job
         if state.alone[job].run >= 0:
             _expect(state, home, job)
+
+
+@kernel
+def _bring_back(state: Shadow, home: Home, to: int) -> None:
+    """Let those wait again who left the queue from an instant on."""
+    while home.gone and state.alone[state.left[home.first + home.gone - 1]].left >= to:
+        home.gone -= 1
+        job = state.left[home.first + home.gone]
+        if state.alone[job].start == NEVER:
+            put(state.waiting, home.tree, home.leaves, job - home.first, state.jobs[job].width, state.jobs[job].limit)

@@ -11,13 +11,16 @@ from foedus.flow.ports.jobs import JobChange, JobFilter, Jobs, Visible
 from foedus.flow.ports.people import People, Project, Projects, Token, User
 from foedus.flow.ports.policy import Policy
 from foedus.flow.ports.recovery import Recoveries, Recovery, RecoverySite
+from foedus.flow.ports.shadows import AS_ALONE_S, AloneRecord, Shadows, Waits
 from foedus.flow.ports.sites import AgreementRecord, Agreements, SiteRecord, Sites
 from foedus.flow.ports.store import BROKER, Answered, Requests, Stage, Store, Transaction, job_topic, orders_topic
 
 __all__ = [
+    "AS_ALONE_S",
     "BROKER",
     "AgreementRecord",
     "Agreements",
+    "AloneRecord",
     "Answered",
     "AttemptChange",
     "Attempts",
@@ -39,6 +42,7 @@ __all__ = [
     "RecoverySite",
     "Requests",
     "SealRecord",
+    "Shadows",
     "SiteRecord",
     "Sites",
     "Stage",
@@ -47,6 +51,7 @@ __all__ = [
     "Transaction",
     "User",
     "Visible",
+    "Waits",
     "job_topic",
     "orders_topic",
 ]

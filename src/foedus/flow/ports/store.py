@@ -14,6 +14,7 @@ from foedus.flow.ports.files import Logs, Pieces
 from foedus.flow.ports.jobs import Jobs
 from foedus.flow.ports.people import People, Projects
 from foedus.flow.ports.recovery import Recoveries
+from foedus.flow.ports.shadows import Shadows
 from foedus.flow.ports.sites import Agreements, Sites
 
 Result = TypeVar("Result")
@@ -77,6 +78,8 @@ class Transaction(Protocol):
     def pieces(self) -> Pieces: ...  # noqa: D102
     @property
     def recovery(self) -> Recoveries: ...  # noqa: D102
+    @property
+    def shadows(self) -> Shadows: ...  # noqa: D102
 
     def ring(self, topic: str) -> None:
         """Wake whoever waits for a topic, in every hub process, once this transaction is committed."""

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
 from foedus.core.base.canon import LARGEST
+from foedus.flow.alone import waits_view
 from foedus.flow.balance import balance_view
 from foedus.flow.books import entry_json, head, ledger_file, seal_list
 from foedus.flow.gaps import gap_list
 from foedus.hub.api.asking import REFUSALS, Asking, ThisHub
-from foedus.wire.ledger import BalanceView, EntryPage, GapList, SealList, SignedHead
+from foedus.wire.ledger import BalanceView, EntryPage, GapList, SealList, SignedHead, WaitsView
 
 router = APIRouter(tags=["books"], responses=REFUSALS)
 _LINES: dict[int | str, dict[str, object]] = {200: {"content": {"application/jsonl": {"schema": {"type": "string"}}}}}
@@ -66,3 +67,10 @@ def get_balance(hub: ThisHub, caller: Asking, period: str | None = None) -> Bala
     """Return what each partner gave and took, by period, computed from the ledger."""
     with hub.store.read() as tx:
         return balance_view(tx, hub.agreement(tx), hub.balance(tx), period, hub.clock.now())
+
+
+@router.get("/waits")
+def get_waits(hub: ThisHub, caller: Asking) -> WaitsView:  # noqa: ARG001 - open to the alliance
+    """Return how many jobs of each partner ended sooner, as soon and later than on its own site alone, by month."""
+    with hub.store.read() as tx:
+        return waits_view(tx)

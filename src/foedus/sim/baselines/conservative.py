@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from foedus.core.placement.alone import Change
 from foedus.core.placement.ends import End, pop, push
 from foedus.core.placement.kernels import NEVER, kernel
-from foedus.core.placement.shadow import Change
 from foedus.core.placement.tables import column, put_column, table, zeros
 from foedus.sim.alliance import Alliance, Outcome, Terms
 from foedus.sim.baselines.plan import Step, earliest, empty, forget, sooner, use

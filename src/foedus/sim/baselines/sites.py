@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from foedus.core.placement.alone import Change
 from foedus.core.placement.ends import End, pop, push
 from foedus.core.placement.kernels import NEVER, kernel, small
-from foedus.core.placement.shadow import Change
 from foedus.core.placement.tables import column, put_column, table
 from foedus.core.placement.timeline import Run, insert, remove, reserve
 from foedus.core.placement.waiting import Node, first, leaves_for, oldest, put, take, trees

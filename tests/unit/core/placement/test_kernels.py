@@ -7,10 +7,10 @@ from pathlib import Path
 
 PROGRAM = """
 import numpy as np
-from foedus.core.placement.kernels import COMPILED
 from foedus.sim.alliance import Alliance, Terms
 from foedus.sim.schedules import SCHEDULES
 from foedus.sim.workload import Remarks, Workload
+from foedus.core.placement.kernels import COMPILED
 
 def site(name, capacity, seed):
     chance = np.random.default_rng(seed)
@@ -39,6 +39,6 @@ def told(**environment):
 
 
 def test_plain_python_decides_as_the_compiled_kernels_do():
-    compiled, plain = told(), told(NUMBA_DISABLE_JIT="1")
+    compiled, plain = told(NUMBA_DISABLE_JIT="0"), told(NUMBA_DISABLE_JIT="1")
     assert (compiled[0], plain[0]) == ("True", "False")
     assert compiled[1:] == plain[1:]
