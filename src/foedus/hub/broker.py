@@ -96,10 +96,16 @@ class Broker:
         return place(tx, self._hub.agreement(tx), rules, now, self._shadows)
 
     def _follow(self, now: Instant) -> None:
-        """Let the shadows take in what happened since the last pass."""
+        """Let the shadows take in what happened since the last pass; jobs are placed even where that fails."""
         with self._hub.store.read() as tx:
             agreement = self._hub.agreement(tx)
-        self._shadows.follow(self._hub.store.read, self._hub.write, agreement, now)
+        try:
+            self._shadows.follow(self._hub.store.read, self._hub.write, agreement, now)
+        except FoedusError:
+            raise
+        except Exception:  # noqa: BLE001 - a fault of theirs may cost the order, never the jobs; the log has it
+            _LOG.exception("the shadows begin anew")
+            BROKER_FAILURES.inc()
 
     def _waited(self) -> bool:
         """Say whether any job waits for a place: most passes find none, and need not hold up whoever writes."""
