@@ -10,6 +10,7 @@ from slurm_site import Site, doubt, work
 from foedus.core.base.errors import SchedulerRefused
 from foedus.core.base.ids import JobId
 from foedus.core.base.instant import Instant
+from foedus.core.jobs.signals import EndSignal
 from foedus.core.jobs.spec import ArrayTask
 from foedus.core.jobs.state import Outcome
 from foedus.drivers.base import Phase
@@ -274,11 +275,13 @@ def test_a_job_that_may_begin_later_waits_and_can_be_cancelled(site):
 
 def test_a_job_that_was_given_the_id_of_another_is_left_alone(site):
     """A controller that was killed goes on from what it had saved, and counts from there."""
-    ref = site.run("#SBATCH --begin=now+1hour", "exit 0")
-    site.until(ref, Phase.PENDING)
+    ref = site.run("sleep 60")
+    site.until(ref, Phase.RUNNING)
     forgotten = replace(ref, marker=replace(ref.marker, job=JobId("999999")), folder=ref.folder.parent / "gone")
-    site.driver.stop(forgotten)
-    site.driver.stop(replace(forgotten, native_id="987654"))
-    assert (site.look(forgotten).phase, site.look(ref).phase) == (Phase.UNKNOWN, Phase.PENDING)
+    for other in (forgotten, replace(forgotten, native_id="987654")):
+        site.driver.stop(other)
+        site.driver.signal(other, EndSignal(name="KILL"))
+    time.sleep(2)
+    assert (site.look(forgotten).phase, site.look(ref).phase) == (Phase.UNKNOWN, Phase.RUNNING)
     site.driver.stop(ref)
     assert site.finished(ref).outcome is Outcome.CANCELLED

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from foedus.core.agreement.model import Agreement, Site
+from foedus.core.agreement.admit import nodes_of
+from foedus.core.agreement.model import Agreement
 from foedus.core.base.ids import JobId, SiteId
 from foedus.core.base.instant import Instant, seconds_between
 from foedus.core.jobs.job import Job
 from foedus.core.jobs.spread import NodeGroup
-from foedus.core.jobs.state import JobState
+from foedus.core.jobs.state import ENDED, JobState
 from foedus.core.placement.homes import fit, parts
 from foedus.core.placement.standalone import StandAlone, Standing
 from foedus.flow.ports import AloneRecord, Transaction
@@ -27,9 +28,7 @@ Part: TypeAlias = tuple[SiteId, str]
 _MOST = 10_000
 """Records that are looked at in one pass."""
 _NO_LIMIT_S = 366 * 86_400
-_ENDED_BY_ITSELF = frozenset(
-    {JobState.COMPLETED, JobState.FAILED, JobState.TIMEOUT, JobState.OUT_OF_MEMORY, JobState.NODE_FAIL}
-)
+_ENDED_BY_ITSELF = ENDED - {JobState.CANCELLED, JobState.REFUSED}
 
 
 @dataclass(slots=True)
@@ -196,21 +195,8 @@ def _nodes(tx: Transaction, agreement: Agreement) -> Mapping[SiteId, Sequence[No
     for site in agreement.sites:
         capacity = said.get(site.id)
         lane = capacity.owner if capacity else None
-        found[site.id] = lane.whole if lane and lane.whole else _pledged(site)
+        found[site.id] = lane.whole if lane and lane.whole else [nodes_of(pool) for pool in site.pools]
     return found
-
-
-def _pledged(site: Site) -> list[NodeGroup]:
-    return [
-        NodeGroup(
-            count=pool.nodes,
-            cpus=pool.cpus_per_node,
-            memory=pool.memory_per_node,
-            gpus=pool.gpus_per_node,
-            gpu_model=pool.gpu_model,
-        )
-        for pool in site.pools
-    ]
 
 
 def _at_home(

@@ -93,20 +93,17 @@ class SlurmDriver:
         return answer
 
     def stop(self, ref: Ref) -> None:
-        """Cancel an attempt, if its id is still its own.
-
-        A controller that was killed forgets what it took last, and gives the same ids to other jobs.
-        """
+        """Cancel an attempt, if its id is still its own."""
         job = self._live(ref)
         if job is not None:
             argv = scancel.command(job.native_id)
             scancel.parse(run.run(argv, env=self._env, timeout=self._settings.timeout))
 
     def signal(self, ref: Ref, end: EndSignal) -> None:
-        """Ask a running attempt to end; without an id it is searched for first."""
-        native_id = ref.native_id or self.look([ref])[ref.marker].native_id
-        if native_id:
-            argv = scancel.signal_command(native_id, end)
+        """Ask a running attempt to end, if its id is still its own."""
+        job = self._live(ref)
+        if job is not None:
+            argv = scancel.signal_command(job.native_id, end)
             scancel.parse(run.run(argv, env=self._env, timeout=self._settings.timeout))
 
     def usage(self, refs: Sequence[Ref]) -> Mapping[Marker, tuple[Record, ...]]:
@@ -147,7 +144,10 @@ class SlurmDriver:
         return found[launch.marker].native_id if launch.marker in found else ""
 
     def _live(self, ref: Ref) -> squeue.Job | None:
-        """Return an attempt's job as the controller has it."""
+        """Return an attempt's job as the controller has it; without an id it is searched for.
+
+        A controller that was killed forgets what it took last, and gives the same ids to other jobs.
+        """
         mark = separator()
         argv = squeue.command(mark, ref.native_id)
         done = run.run(argv, env=self._env, timeout=self._settings.timeout)
