@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from foedus.core.agreement.admit import Admitted, Budget, Limits, Refused, admit
+from foedus.core.agreement.admit import Admitted, Budget, Demand, Limits, Refused, admit, demand
 from foedus.core.agreement.model import Agreement
 from foedus.core.agreement.request import Applicant, RunRequest, Verdict, run_request
 from foedus.core.base.errors import Busy, NotFound
@@ -36,6 +36,16 @@ class Decision:
         return self.verdict.cost if isinstance(self.verdict, Admitted) else GpuSeconds(0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """All that a decision rests on, beside what is left of the allocation."""
+
+    applicant: Applicant
+    demand: Demand
+    requests: tuple[RunRequest, ...]
+    """What the clauses are asked, for each site."""
+
+
 class Admission:
     """Decides on the jobs of one transaction, one after the other, each on what the ones before have left.
 
@@ -50,26 +60,40 @@ class Admission:
         self._budgets: dict[ProjectId, Budget] = {}
         self._taken: Counter[ProjectId] = Counter()
         self._verdicts: dict[tuple[RunRequest, ...], Sequence[Verdict]] = {}
-        self._admitted: dict[tuple[JobSpec, Applicant], Decision] = {}
+        self._admitted: dict[_Question, Decision] = {}
 
     def decide(self, spec: JobSpec, applicant: Applicant) -> Decision:
         """Decide on one job; what was admitted once is admitted again while the allocation covers it."""
-        project = applicant.project
-        budget = self._budget(project)
-        decision = self._admitted.get((spec, applicant))
+        budget = self._budget(applicant.project)
+        question = self._question(spec, applicant)
+        decision = self._admitted.get(question)
         if decision is None or not budget.covers(decision.cost):
-            decision = self._look(spec, applicant, budget)
+            decision = self._look(question, budget)
         if isinstance(decision.verdict, Admitted):
-            self._admitted[spec, applicant] = decision
-            self._taken[project] += decision.cost
-            self._budgets[project] = replace(budget, reserved=GpuSeconds(budget.reserved + decision.cost))
+            self._admitted[question] = decision
+            self._taken[applicant.project] += decision.cost
+            reserved = GpuSeconds(budget.reserved + decision.cost)
+            self._budgets[applicant.project] = replace(budget, reserved=reserved)
         return decision
 
-    def _look(self, spec: JobSpec, applicant: Applicant, budget: Budget) -> Decision:
-        agreement = self._rules.agreement
-        verdicts = self._judge(tuple(run_request(applicant, spec, site) for site in agreement.sites))
-        by_site = {verdict.site: verdict for verdict in verdicts}
-        verdict = admit(spec, agreement, applicant, budget=budget, verdicts=by_site, limits=self._limits, now=self._now)
+    def _question(self, spec: JobSpec, applicant: Applicant) -> _Question:
+        return _Question(
+            applicant=applicant,
+            demand=demand(spec),
+            requests=tuple(run_request(applicant, spec, site) for site in self._rules.agreement.sites),
+        )
+
+    def _look(self, question: _Question, budget: Budget) -> Decision:
+        verdicts = self._judge(question.requests)
+        verdict = admit(
+            question.demand,
+            self._rules.agreement,
+            question.applicant,
+            budget=budget,
+            verdicts={verdict.site: verdict for verdict in verdicts},
+            limits=self._limits,
+            now=self._now,
+        )
         return Decision(verdict=verdict, verdicts=verdicts)
 
     def settle(self) -> None:

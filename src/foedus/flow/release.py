@@ -79,7 +79,7 @@ def _members(tx: Transaction, name: JobId) -> Sequence[Job]:
 def _let_go(tx: Transaction, jobs: Sequence[JobId], now: Instant) -> None:
     if jobs:
         tx.jobs.hold(jobs, held=False, reason=_WAITS_FOR_ROOM, at=now)
-        tx.shadows.arrive(list(tx.jobs.get(jobs).values()), now)
+        tx.shadows.arrive(jobs, now)
         tx.ring(BROKER)
 
 

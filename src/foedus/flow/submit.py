@@ -74,7 +74,7 @@ def submit(
     tx.jobs.add([job for one in taken for job in one.jobs], [one.array for one in taken if one.array])
     tx.jobs.tell([line for one in taken for line in _story(one, rules, now)])
     admitted = [one for one in taken if isinstance(one.decision.verdict, Admitted)]
-    tx.shadows.arrive([job for one in admitted for job in _hold(tx, one, now)], now)
+    tx.shadows.arrive([job.id for one in admitted for job in _hold(tx, one, now)], now)
     tx.ring(BROKER)
     return _views(tx, taken)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import bindparam, case, false, func, literal, select, true, update
 
 from foedus.core.base.ids import JobId, PartnerId, SiteId
 from foedus.core.base.instant import Instant
@@ -14,11 +14,12 @@ from foedus.store.job_rows import job_from
 from foedus.store.session import AnyRow, Session, Values, along, chunks
 from foedus.store.shadow_tables import BY_END, BY_FRESH, BY_OPEN, FRESH, OPEN
 from foedus.store.shadow_tables import alone as table
-from foedus.store.tables import NO_TASK
 from foedus.store.tables import jobs as job_table
 
 _EQUAL_MS: Final = 1000 * AS_ALONE_S
 _ARRIVAL: Final = (table.c.arrived, table.c.number, table.c.task)
+_AT_FIRST: Final = ("job", "number", "task", "partner", "arrived", "is_over", "fresh")
+_FROM_JOB: Final = (job_table.c.id, job_table.c.number, job_table.c.task, job_table.c.partner)
 _KNOWN: Final = ("home", "part", "width", "time_limit", "start", "run", "left_at", "end_at", "ended", "month")
 _SEEN: Final = case((table.c.is_over == bindparam("seen_over"), False), else_=table.c.fresh)
 """What ended while it was looked at has news again."""
@@ -32,22 +33,12 @@ class SqlShadows:
 
     _session: Session
 
-    def arrive(self, jobs: Sequence[Job], at: Instant) -> None:
+    def arrive(self, jobs: Sequence[JobId], at: Instant) -> None:
         """Note that jobs wait to be placed."""
-        rows = [
-            {
-                "job": job.id,
-                "number": job.number,
-                "task": NO_TASK if job.task is None else job.task,
-                "partner": job.partner,
-                "arrived": at,
-                "is_over": False,
-                "fresh": True,
-            }
-            for job in jobs
-        ]
-        if rows:
-            self._session.connection.execute(self._session.insert(table).on_conflict_do_nothing(), rows)
+        for part in chunks(sorted(jobs)):
+            noted = select(*_FROM_JOB, literal(at), false(), true()).where(job_table.c.id.in_(part))
+            into = self._session.insert(table).from_select(_AT_FIRST, noted).on_conflict_do_nothing()
+            self._session.connection.execute(into)
 
     def over(self, jobs: Sequence[JobId]) -> None:
         """Note that jobs have ended."""

@@ -10,7 +10,7 @@ from foedus.core.agreement.term import term_faults
 from foedus.core.base.ids import ClauseId, SiteId
 from foedus.core.base.instant import Instant
 from foedus.core.base.units import GpuSeconds, Seconds, duration, hours
-from foedus.core.jobs.spec import JobSpec
+from foedus.core.jobs.spec import JobSpec, Resources
 from foedus.core.jobs.spread import NodeGroup, nodes_needed, shortfall
 
 
@@ -103,6 +103,20 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """All that a decision needs of a job, beside what the clauses say of it: many jobs of one user are alike in it."""
+
+    resources: Resources
+    tasks: int = 1
+    """Tasks of its array."""
+
+
+def demand(spec: JobSpec) -> Demand:
+    """Take from a job what is decided on."""
+    return Demand(resources=spec.resources, tasks=len(spec.array.indices) if spec.array else 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
     """One site, looked at for one job."""
 
@@ -112,7 +126,7 @@ class _Place:
 
 
 def admit(
-    spec: JobSpec,
+    asked: Demand,
     agreement: Agreement,
     applicant: Applicant,
     *,
@@ -128,7 +142,7 @@ def admit(
     """
     sites = sorted(agreement.sites, key=lambda site: site.partner != applicant.partner)
     places = [
-        _look(spec, agreement, applicant, site, verdict=verdicts.get(site.id), limits=limits.get(site.id, Limits()))
+        _look(asked, agreement, applicant, site, verdict=verdicts.get(site.id), limits=limits.get(site.id, Limits()))
         for site in sites
     ]
     fitting = [place for place in places if not place.reasons]
@@ -172,7 +186,7 @@ def _budget_reasons(budget: Budget, cost: GpuSeconds, applicant: Applicant) -> t
 
 
 def _look(
-    spec: JobSpec,
+    asked: Demand,
     agreement: Agreement,
     applicant: Applicant,
     site: Site,
@@ -185,12 +199,12 @@ def _look(
     longest = _longest(site, limits, guest=guest)
     reasons = [
         *_clause_reasons(agreement, site, verdict),
-        *_time_reasons(spec, site, longest, guest=guest),
-        *_pool_reasons(spec, site, pools, guest=guest),
+        *_time_reasons(asked.resources, site, longest, guest=guest),
+        *_pool_reasons(asked.resources, site, pools, guest=guest),
     ]
-    time = spec.resources.time_limit or longest
-    cost = None if time is None else _cost(spec, pools, time)
-    if cost is None and spec.resources.gpus:
+    time = asked.resources.time_limit or longest
+    cost = None if time is None else _cost(asked, pools, time)
+    if cost is None and asked.resources.gpus:
         text = "the job has no time limit and the site sets none, so nobody can say what it may use"
         code = ReasonCode.NO_TIME_LIMIT
         reasons.append(Reason(code=code, text=text, remedy="give the job a --time", site=site.id))
@@ -202,15 +216,14 @@ def _longest(site: Site, limits: Limits, *, guest: bool) -> Seconds | None:
     return min((limit for limit in known if limit is not None), default=None)
 
 
-def _cost(spec: JobSpec, pools: list[Pool], time: Seconds) -> GpuSeconds:
-    asked = spec.resources
-    gpus = asked.gpus
-    if asked.exclusive:
+def _cost(asked: Demand, pools: list[Pool], time: Seconds) -> GpuSeconds:
+    each = asked.resources
+    gpus = each.gpus
+    if each.exclusive:
         # An exclusive job holds, and is charged for, every GPU of its nodes.
         for pool in pools:
-            gpus = max(gpus, (nodes_needed(asked, nodes_of(pool)) or 0) * pool.gpus_per_node)
-    tasks = len(spec.array.indices) if spec.array else 1
-    return GpuSeconds(gpus * time * tasks)
+            gpus = max(gpus, (nodes_needed(each, nodes_of(pool)) or 0) * pool.gpus_per_node)
+    return GpuSeconds(gpus * time * asked.tasks)
 
 
 def _clause_reasons(agreement: Agreement, site: Site, verdict: Verdict | None) -> tuple[Reason, ...]:
@@ -238,20 +251,20 @@ def _clause_reason(agreement: Agreement, site: Site, clause: ClauseId) -> Reason
     )
 
 
-def _time_reasons(spec: JobSpec, site: Site, longest: Seconds | None, *, guest: bool) -> tuple[Reason, ...]:
-    asked = spec.resources.time_limit
-    if asked is None or longest is None or asked <= longest:
+def _time_reasons(asked: Resources, site: Site, longest: Seconds | None, *, guest: bool) -> tuple[Reason, ...]:
+    limit = asked.time_limit
+    if limit is None or longest is None or limit <= longest:
         return ()
     whose = "guests" if guest else "its own partner's jobs"
-    text = f"the job asks for {duration(asked)}, and the site gives {whose} at most {duration(longest)}"
+    text = f"the job asks for {duration(limit)}, and the site gives {whose} at most {duration(longest)}"
     return (Reason(code=ReasonCode.TIME_LIMIT, text=text, remedy="ask for less --time", site=site.id),)
 
 
-def _pool_reasons(spec: JobSpec, site: Site, pools: list[Pool], *, guest: bool) -> tuple[Reason, ...]:
+def _pool_reasons(asked: Resources, site: Site, pools: list[Pool], *, guest: bool) -> tuple[Reason, ...]:
     if guest and not pools:
         text, remedy = "the site takes no guests", "use a site of your own partner"
         return (Reason(code=ReasonCode.NO_GUESTS, text=text, remedy=remedy, site=site.id),)
-    missing = {pool.id: shortfall(spec.resources, nodes_of(pool)) for pool in pools}
+    missing = {pool.id: shortfall(asked, nodes_of(pool)) for pool in pools}
     if not all(missing.values()):
         return ()
     text = "; ".join(f"pool {pool}: {', '.join(parts)}" for pool, parts in missing.items())

@@ -46,24 +46,26 @@ class Asked:
     def __init__(self, givens: Sequence[Given], faults: Sequence[Fault]) -> None:
         self.givens = tuple(givens)
         self.faults = list(faults)
-        self._named = frozenset(given.name for given in self.givens)
+        self._named: dict[str, list[Given]] = {}
+        for given in self.givens:
+            self._named.setdefault(given.name, []).append(given)
 
     def all(self, *names: str) -> tuple[Given, ...]:
         """Find every occurrence of these options, in order."""
-        if self._named.isdisjoint(names):
+        if self._named.keys().isdisjoint(names):
             return ()
         return tuple(given for given in self.givens if given.name in names)
 
     def last(self, *names: str) -> Given | None:
         """Find the one that counts: the last of these options."""
-        if self._named.isdisjoint(names):
+        if self._named.keys().isdisjoint(names):
             return None
         return next((given for given in reversed(self.givens) if given.name in names), None)
 
     def read(self, name: str, spelling: Callable[[str], Value]) -> Value | None:
         """Read an option's value; every occurrence must be sound, as for sbatch, and the last one counts."""
         value: Value | None = None
-        for given in self.all(name):
+        for given in self._named.get(name, ()):
             try:
                 value = spelling(given.value or "")
             except Misspelt as error:

@@ -198,7 +198,7 @@ def _because(option: Option) -> str:
 
 def _check_values(asked: Asked, own: Sequence[Given]) -> None:
     for given in (*asked.givens, *own):
-        bad = next((char for char in given.value or "" if unicodedata.category(char) in ("Cc", "Cs")), None)
+        bad = _control(given.value or "")
         if bad is not None:
             asked.faults.append(
                 Fault(path=given.path, fault=f"its value holds the control character {bad!r}", remedy="remove it")
@@ -206,6 +206,13 @@ def _check_values(asked: Asked, own: Sequence[Given]) -> None:
         longest = _LONGEST.get(given.name)
         if longest and len((given.value or "").encode("utf-8", "replace")) > longest:
             asked.faults.append(Fault(path=given.path, fault=f"is longer than {longest} bytes", remedy="shorten it"))
+
+
+def _control(text: str) -> str | None:
+    """Find the first control character or half of a surrogate pair."""
+    if text.isprintable():
+        return None
+    return next((char for char in text if unicodedata.category(char) in ("Cc", "Cs")), None)
 
 
 def _overruled(options: Sequence[Given]) -> list[str]:

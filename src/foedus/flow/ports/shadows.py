@@ -62,7 +62,7 @@ class Waits:
 class Shadows(Protocol):
     """One record a job, from its arrival on. Those that have news are *fresh* until they have been looked at."""
 
-    def arrive(self, jobs: Sequence[Job], at: Instant) -> None:
+    def arrive(self, jobs: Sequence[JobId], at: Instant) -> None:
         """Note that jobs wait to be placed from now on; what is noted already stays as it is."""
         ...
 

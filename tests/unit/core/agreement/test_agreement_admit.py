@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from foedus.core.agreement.admit import Admitted, Budget, Limits, Reason, ReasonCode, Refused, admit
+from foedus.core.agreement.admit import Admitted, Budget, Limits, Reason, ReasonCode, Refused, admit, demand
 from foedus.core.agreement.request import Applicant, Verdict
 from foedus.core.base.instant import parse_iso
 from foedus.core.jobs.spec import ArraySpec, JobSpec, Resources
@@ -19,7 +19,7 @@ def job(array=None, **asked):
 
 
 def decide(agreement, spec, applicant=SOUTHERNER, *, budget=PLENTY, verdicts=ALLOWED, limits=None, now=NOW):
-    return admit(spec, agreement, applicant, budget=budget, verdicts=verdicts, limits=limits or {}, now=now)
+    return admit(demand(spec), agreement, applicant, budget=budget, verdicts=verdicts, limits=limits or {}, now=now)
 
 
 def codes(found):
