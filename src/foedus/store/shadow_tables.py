@@ -8,6 +8,7 @@ from foedus.store.tables import metadata
 
 FRESH: Final = text("fresh")
 OPEN: Final = text("home IS NOT NULL AND end_at IS NULL")
+SETTLED: Final = text("end_at IS NOT NULL")
 BY_FRESH: Final = "ix_alone_fresh"
 BY_OPEN: Final = "ix_alone_open"
 BY_END: Final = "ix_alone_end"
@@ -35,4 +36,4 @@ alone: Final = Table(
 )
 Index(BY_FRESH, alone.c.arrived, alone.c.number, alone.c.task, sqlite_where=FRESH, postgresql_where=FRESH)
 Index(BY_OPEN, alone.c.start, sqlite_where=OPEN, postgresql_where=OPEN)
-Index(BY_END, alone.c.end_at)
+Index(BY_END, alone.c.end_at, sqlite_where=SETTLED, postgresql_where=SETTLED)

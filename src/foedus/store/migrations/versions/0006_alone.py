@@ -36,7 +36,8 @@ def upgrade() -> None:
         "ix_alone_fresh", "alone", ["arrived", "number", "task"], sqlite_where=fresh, postgresql_where=fresh
     )
     op.create_index("ix_alone_open", "alone", ["start"], sqlite_where=still, postgresql_where=still)
-    op.create_index("ix_alone_end", "alone", ["end_at"])
+    settled = sa.text("end_at IS NOT NULL")
+    op.create_index("ix_alone_end", "alone", ["end_at"], sqlite_where=settled, postgresql_where=settled)
     op.execute(
         "INSERT INTO alone (job, number, task, partner, arrived, is_over, fresh) "
         "SELECT id, number, task, partner, submitted, false, true FROM jobs "
