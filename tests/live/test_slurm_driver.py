@@ -275,13 +275,17 @@ def test_a_job_that_may_begin_later_waits_and_can_be_cancelled(site):
 
 def test_a_job_that_was_given_the_id_of_another_is_left_alone(site):
     """A controller that was killed goes on from what it had saved, and counts from there."""
-    ref = site.run("sleep 60")
-    site.until(ref, Phase.RUNNING)
-    forgotten = replace(ref, marker=replace(ref.marker, job=JobId("999999")), folder=ref.folder.parent / "gone")
-    for other in (forgotten, replace(forgotten, native_id="987654")):
+    running, waiting = site.run("sleep 60"), site.run("#SBATCH --begin=now+1hour", "exit 0")
+    site.until(running, Phase.RUNNING)
+    site.until(waiting, Phase.PENDING)
+    forgotten = replace(running, marker=replace(running.marker, job=JobId("999999")), folder=running.folder / "gone")
+    for native_id in (running.native_id, waiting.native_id, "987654"):
+        other = replace(forgotten, native_id=native_id)
         site.driver.stop(other)
         site.driver.signal(other, EndSignal(name="KILL"))
     time.sleep(2)
-    assert (site.look(forgotten).phase, site.look(ref).phase) == (Phase.UNKNOWN, Phase.RUNNING)
-    site.driver.stop(ref)
-    assert site.finished(ref).outcome is Outcome.CANCELLED
+    found = [site.look(ref).phase for ref in (forgotten, running, waiting)]
+    assert found == [Phase.UNKNOWN, Phase.RUNNING, Phase.PENDING]
+    for ref in (running, waiting):
+        site.driver.stop(ref)
+        assert site.finished(ref).outcome is Outcome.CANCELLED

@@ -62,7 +62,7 @@ def submit(
     caller.needs(Scope.SUBMIT)
     asked = _read_all(tx, caller, submissions)
     if line is not None:
-        line([(one.project.id, _tasks(one.spec)) for one in asked], tx.jobs.waiting)
+        line([(one.project.id, one.spec.task_count) for one in asked], tx.jobs.waiting)
     digests = tx.jobs.put_specs([one.spec for one in asked])
     first = tx.jobs.numbers(len(asked))
     admission = Admission(tx, rules, now)
@@ -77,10 +77,6 @@ def submit(
     tx.shadows.arrive([job.id for one in admitted for job in _hold(tx, one, now)], now)
     tx.ring(BROKER)
     return _views(tx, taken)
-
-
-def _tasks(spec: JobSpec) -> int:
-    return len(spec.array.indices) if spec.array else 1
 
 
 def _read_all(tx: Transaction, caller: Caller, submissions: Sequence[Submission]) -> list[_Asked]:

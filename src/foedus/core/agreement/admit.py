@@ -113,7 +113,7 @@ class Demand:
 
 def demand(spec: JobSpec) -> Demand:
     """Take from a job what is decided on."""
-    return Demand(resources=spec.resources, tasks=len(spec.array.indices) if spec.array else 1)
+    return Demand(resources=spec.resources, tasks=spec.task_count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

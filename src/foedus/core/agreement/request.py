@@ -90,5 +90,5 @@ def run_request(applicant: Applicant, spec: JobSpec, site: Site) -> RunRequest:
         time_limit_s=asked.time_limit or 0,
         purpose=spec.purpose or "",
         datasets=spec.datasets,
-        array_tasks=len(spec.array.indices) if spec.array else 1,
+        array_tasks=spec.task_count,
     )

@@ -156,6 +156,11 @@ class JobSpec:
     """Sentences for the user: options of the script that a site sets itself, and what sbatch would change."""
 
     @property
+    def task_count(self) -> int:
+        """How many tasks it has: those of its array, or the job itself."""
+        return len(self.array.indices) if self.array else 1
+
+    @property
     def may_be_called_home(self) -> bool:
         """Whether it may be asked back while it runs; without a `checkpoint` it begins anew, as after a requeue."""
         return self.requeue is not False
